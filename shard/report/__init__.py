@@ -1,0 +1,1 @@
+"""Ledgers and manifests in; text, JSON and CSV out."""

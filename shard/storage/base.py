@@ -1,0 +1,68 @@
+"""The narrow interface that every store answers to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from shard.model import Item
+
+
+@dataclass(frozen=True, slots=True)
+class StorageOptions:
+    """How stores are opened. Picklable: a worker process opens its own clients from it.
+
+    ``retry_budget`` is the seconds that one operation may spend on transient errors in all;
+    0 turns retries off. ``concurrency`` sizes the client's connection pool.
+    """
+
+    s3_backend: str = "obstore"
+    retry_budget: float = 90.0
+    request_timeout: float = 30.0
+    concurrency: int = 32
+
+
+class Store(Protocol):
+    """Objects below one root. Keys are relative to it, ``/``-separated, never empty.
+
+    Every method raises a ``StorageError`` of ``shard.errors`` and nothing else for what a store
+    can do wrong; transient errors are retried inside. All methods are thread-safe.
+    """
+
+    url: str
+
+    def list(self, *, prefix: str = "", start_after: str | None = None) -> Iterator[Item]:
+        """Yield every object whose key starts with ``prefix``, streamed, whatever their number.
+
+        ``start_after`` leaves out keys up to and including it. No order is promised.
+        """
+
+    def stat(self, key: str) -> Item | None:
+        """Return the object's facts, or ``None`` if it certainly does not exist."""
+
+    def read(self, key: str, start: int = 0, end: int | None = None) -> bytes:
+        """Return the object's bytes from ``start`` up to ``end`` (exclusive; ``None``: all)."""
+
+    def write(
+        self,
+        key: str,
+        data: bytes | Path,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+        create_only: bool = False,
+    ) -> None:
+        """Write the whole object atomically; a ``Path`` is streamed from that local file.
+
+        Raises ``AlreadyExists`` if ``create_only`` and the object is there.
+        """
+
+    def delete(self, key: str) -> None:
+        """Remove the object; no error if it is not there."""
+
+    def sign(self, key: str, seconds: int) -> str:
+        """Return a URL that reads the object without credentials for that long."""
