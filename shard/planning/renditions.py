@@ -1,0 +1,180 @@
+"""The grammar of RENDITIONS and SIZES, both ways: text to renditions and back."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final
+
+from shard.errors import SettingError
+from shard.model import Fit, Format, Rendition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+LARGEST_SIDE: Final = 65_500
+_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,60}", re.ASCII)
+_SIZE: Final = re.compile(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", re.ASCII)
+_GRAVITIES: Final = (
+    *("centre", "north", "south", "east", "west"),
+    *("north-east", "north-west", "south-east", "south-west"),
+    *("attention", "entropy"),
+)
+_FORMATS: Final = tuple(fmt.value for fmt in Format if fmt is not Format.GIF)
+
+
+class _Refused(Exception):
+    """A piece of the text is not accepted; the message says what is."""
+
+
+def _choice(*accepted: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in accepted:
+            raise _Refused(", ".join(accepted))
+        return text
+
+    return read
+
+
+def _quality(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,3}", text, re.ASCII) or not 1 <= int(text) <= 100:  # noqa: PLR2004 - the scale's end
+        raise _Refused("a whole number from 1 to 100")
+    return int(text)
+
+
+def _background(text: str) -> str:
+    if not re.fullmatch(r"#[0-9A-Fa-f]{6}", text):
+        raise _Refused("#rrggbb, six hexadecimal digits")
+    return text.lower()
+
+
+def _sharpen(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,3})?", text, re.ASCII) or float(text) > 10:  # noqa: PLR2004 - beyond it there is only noise
+        raise _Refused("a number from 0 (off) to 10, as 0.5")
+    return float(text)
+
+
+def _yes(text: str) -> bool:
+    if text not in {"yes", "no"}:
+        raise _Refused("yes, no")
+    return text == "yes"
+
+
+def _kept(text: str) -> frozenset[str]:
+    kept = text.split("+")
+    if not set(kept) <= {"icc", "exif"} or len(set(kept)) != len(kept):
+        raise _Refused("icc, exif, icc+exif")
+    return frozenset(kept)
+
+
+_OPTIONS: Final[dict[str, Callable[[str], Any]]] = {
+    "fit": lambda text: Fit(_choice(*Fit)(text)),
+    "format": lambda text: Format(_choice(*_FORMATS)(text)),
+    "quality": _quality,
+    "background": _background,
+    "gravity": _choice(*_GRAVITIES),
+    "enlarge": _yes,
+    "sharpen": _sharpen,
+    "lossless": _yes,
+    "progressive": _yes,
+    "animate": _yes,
+    "keep": _kept,
+    "placeholder": _choice("thumbhash", "blurhash"),
+}
+
+
+def parse_renditions(text: str, variable: str = "RENDITIONS") -> tuple[Rendition, ...]:
+    """Read ``[name=]WxH[,option=value]...``, several separated by ``;``.
+
+    ``200`` means ``200x200``. A rendition without a name is called by its box, ``200x200`` (also
+    where only ``200`` was written). Options: ``fit=inside|cover|pad``,
+    ``format=keep|jpeg|png|webp|avif|jxl``, ``quality=1..100``, ``background=#rrggbb``,
+    ``gravity=centre|north|...|attention|entropy``, ``enlarge``, ``lossless``, ``progressive`` and
+    ``animate=yes|no``, ``sharpen=0..10``, ``keep=icc+exif``, ``placeholder=thumbhash|blurhash``.
+    Spaces around a piece do not count. Raises ``SettingError`` that names the offending piece.
+    """
+    return _unique((_rendition(piece.strip(), variable) for piece in text.split(";")), variable)
+
+
+def parse_sizes(text: str, variable: str = "SIZES") -> tuple[Rendition, ...]:
+    """Read ``200,400``: one default rendition for each box, called ``200x200``, ``400x400``.
+
+    Raises ``SettingError`` that names the offending piece.
+    """
+    return _unique(
+        (Rendition(f"{w}x{h}", w, h) for w, h in (_size(s, variable) for s in text.split(","))),
+        variable,
+    )
+
+
+def canonical(rendition: Rendition) -> str:
+    """Return the one text of a rendition: its name, its box and what differs from the defaults.
+
+    ``parse_renditions(canonical(r)) == (r,)`` for every rendition that this grammar can say.
+    """
+    defaults = {field.name: field.default for field in fields(Rendition)}
+    pieces = [f"{rendition.name}={rendition.width}x{rendition.height}"]
+    for option in _OPTIONS:
+        value = getattr(rendition, option)
+        if value != (frozenset() if option == "keep" else defaults[option]):
+            pieces.append(f"{option}={_text(value)}")
+    return ",".join(pieces)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, frozenset):
+        return "+".join(sorted(value, reverse=True))  # as people write it: icc+exif
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _rendition(piece: str, variable: str) -> Rendition:
+    box, *options = (part.strip() for part in piece.split(","))
+    name, equals, size = (part.strip() for part in box.rpartition("="))
+    if equals and not _NAME.fullmatch(name):
+        accepted = "a name of at most 60 letters, digits and '-', as small=200x200"
+        raise SettingError(variable, name, f"{accepted} (in {piece!r})")
+    width, height = _size(size, variable)
+    rendition = Rendition(name or f"{width}x{height}", width, height, **_options(options, variable))
+    if rendition.lossless and rendition.format is Format.JPEG:
+        raise SettingError(variable, piece, "lossless=yes with png, webp, avif or jxl, not jpeg")
+    return rendition
+
+
+def _options(options: Iterable[str], variable: str) -> dict[str, Any]:
+    read: dict[str, Any] = {}
+    for option in options:
+        name, equals, value = (part.strip() for part in option.partition("="))
+        if not equals or name not in _OPTIONS:
+            accepted = f"option=value with one of {', '.join(_OPTIONS)}; ';' between renditions"
+            raise SettingError(variable, option, accepted)
+        if name in read:
+            raise SettingError(variable, option, f"{name} at most once in each rendition")
+        try:
+            read[name] = _OPTIONS[name](value)
+        except _Refused as refused:
+            raise SettingError(variable, option, f"{name}= with {refused}") from None
+    return read
+
+
+def _size(text: str, variable: str) -> tuple[int, int]:
+    accepted = f"WxH or one number for a square, in pixels from 1 to {LARGEST_SIDE}, as 200x100"
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise SettingError(variable, text, accepted)
+    width = int(match[1])
+    height = int(match[2] or match[1])
+    if not (1 <= width <= LARGEST_SIDE and 1 <= height <= LARGEST_SIDE):
+        raise SettingError(variable, text, accepted)
+    return width, height
+
+
+def _unique(renditions: Iterable[Rendition], variable: str) -> tuple[Rendition, ...]:
+    found = tuple(renditions)
+    name, times = Counter(rendition.name for rendition in found).most_common(1)[0]
+    if times > 1:
+        accepted = f"each name once; give {times} renditions different names, as thumb={name}"
+        raise SettingError(variable, name, accepted)
+    return found
