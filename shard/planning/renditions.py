@@ -18,7 +18,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9-]{1,60}", re.ASCII)
 _SIZE: Final = re.compile(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", re.ASCII)
 _GRAVITIES: Final = (
     *("centre", "north", "south", "east", "west"),
-    *("north-east", "north-west", "south-east", "south-west"),
+    *("northeast", "northwest", "southeast", "southwest"),
     *("attention", "entropy"),
 )
 _FORMATS: Final = tuple(fmt.value for fmt in Format if fmt is not Format.GIF)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shard.errors import SettingError
+from shard.imaging.geometry import GRAVITIES, SMART_GRAVITIES
 from shard.model import Fit, Format, Rendition
 from shard.planning.renditions import canonical, parse_renditions, parse_sizes
 
@@ -115,7 +116,7 @@ renditions = st.builds(
     format=st.sampled_from([f for f in Format if f not in {Format.GIF, Format.JPEG}]),
     quality=st.integers(1, 100),
     background=st.from_regex(r"#[0-9a-f]{6}", fullmatch=True),
-    gravity=st.sampled_from(["centre", "north-west", "entropy"]),
+    gravity=st.sampled_from(["centre", "northwest", "entropy"]),
     enlarge=st.booleans(),
     sharpen=st.integers(0, 10_000).map(lambda n: n / 1000),
     lossless=st.booleans(),
@@ -130,6 +131,15 @@ renditions = st.builds(
 def test_canonical_text_reads_back(rendition: Rendition) -> None:
     """The canonical text of any rendition reads back as that rendition."""
     assert parse_renditions(canonical(rendition)) == (rendition,)
+
+
+def test_gravities_are_those_of_the_geometry() -> None:
+    """Every place that the geometry knows, and no other but the smart ones, can be asked for."""
+    known = {*GRAVITIES, *SMART_GRAVITIES} - {"center"}  # one spelling, so one canonical text
+    with pytest.raises(SettingError) as raised:
+        parse_renditions("9,gravity=?")
+
+    assert set(raised.value.accepted.removeprefix("gravity= with ").split(", ")) == known
 
 
 def test_canonical_text_is_short() -> None:
