@@ -35,6 +35,40 @@ fix: setup ## format and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: demo
+demo: setup ## thumbnails of the samples, by four tasks, into ./out
+	rm -rf out
+	$(BIN)/shard run samples out --tasks 4 --max-failures 1 \
+		--renditions 'small=200x200;square=96x96,fit=cover'
+	@echo
+	@echo 'Look at the thumbnails in ./out, for instance:'
+	@find out -path out/.shard -prune -o -type f -print | sort | head -n 6 | sed 's/^/  /'
+	@echo 'One of the samples is broken on purpose: the summary above names it and says why.'
+
+IMAGE ?= shard:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+ENGINE ?= $(shell command -v docker || command -v podman)
+BASE_IMAGE ?= python:3.12-slim
+
+.PHONY: image
+image: ## build the container image (IMAGE=, BASE_IMAGE=, ENGINE=docker or podman)
+	$(ENGINE) build --build-arg BASE_IMAGE=$(BASE_IMAGE) -t $(IMAGE) .
+
+.PHONY: push
+push: ## push the image to the registry that IMAGE names
+	$(ENGINE) push $(IMAGE)
+
+JOB ?= shard
+REGION ?= europe-west1
+TASKS ?= 10
+
+.PHONY: launch
+launch: ## run it on Cloud Run Jobs: IMAGE= INPUT= [OUTPUT=] [TASKS=] [RENDITIONS=] [JOB=] [REGION=]
+	@test -n "$(INPUT)" || { echo 'INPUT is not set; accepted: gs://bucket/prefix'; exit 2; }
+	gcloud run jobs deploy $(JOB) --image $(IMAGE) --region $(REGION) --tasks $(TASKS) \
+		--max-retries 3 --task-timeout 1h --cpu 2 --memory 2Gi \
+		--set-env-vars '^@^INPUT_FOLDER=$(INPUT)@OUTPUT_FOLDER=$(OUTPUT)@RENDITIONS=$(RENDITIONS)@TASK_TIMEOUT=1h@LOG_FORMAT=json'
+	gcloud run jobs execute $(JOB) --region $(REGION) --wait
+
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 

@@ -90,6 +90,16 @@ def task_from(env: Mapping[str, str]) -> Task:
     return Task(index, count, _attempt(engine, env), engine.name, _run_id(engine, env))
 
 
+def without_engines(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables less all that tell a task which one it is; RUN_ID stays.
+
+    For a program that is itself the engine: what it inherits is about its own place, if at all.
+    """
+    names = {name for engine in (*_ENGINES, _GENERIC) for name in (engine.index, engine.count)}
+    names |= {name for engine in _ENGINES for name in (engine.attempt, engine.run)} - {"RUN_ID"}
+    return {name: value for name, value in env.items() if name not in names}
+
+
 def _speaks(engine: _Engine, env: Mapping[str, str]) -> bool:
     own_count = engine.count in env and (engine.count != _GENERIC.count or engine is _GENERIC)
     return engine.index in env or own_count

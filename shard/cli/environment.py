@@ -1,0 +1,61 @@
+"""Who wins: flag, environment, `.env`, default. The only reader of ``os.environ``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shard.planning.settings import VARIABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    Function = Callable[..., Any]
+
+_FOLDERS = ("INPUT_FOLDER", "OUTPUT_FOLDER")
+
+
+def environment(flags: Mapping[str, Any]) -> dict[str, str]:
+    """Return all variables; what `.env` in the current folder adds is also set for the SDKs.
+
+    ``flags`` maps click's parameter names (``input_folder``) to texts, ``None`` where not given.
+    """
+    from dotenv import load_dotenv
+
+    load_dotenv(".env", override=False)
+    given = {
+        name.upper(): "yes" if value is True else str(value)
+        for name, value in flags.items()
+        if value not in (None, False)
+    }
+    env = {**os.environ, **given}
+    return env | {name: _absolute(env[name]) for name in _FOLDERS if env.get(name)}
+
+
+def _absolute(folder: str) -> str:
+    """Resolve a local folder, links included: whether one lies in another is asked of the text."""
+    path = folder.removeprefix("file://")
+    return folder if "://" in path else str(Path(path).resolve())
+
+
+def variable_options(without: Collection[str] = ()) -> Callable[[Function], Function]:
+    """Decorate a command with a flag for each variable of the job."""
+
+    def decorate(function: Function) -> Function:
+        for variable in reversed(VARIABLES):
+            if variable.name in without:
+                continue
+            said = f"{variable.help}  [{variable.name}" + (
+                f"; default {variable.default}]" if variable.default else "]"
+            )
+            if variable.is_switch:
+                option = click.option(variable.flag, is_flag=True, help=said)
+            else:
+                option = click.option(variable.flag, metavar="TEXT", help=said)
+            function = option(function)
+        return function
+
+    return decorate

@@ -1,0 +1,60 @@
+"""A pool of no processes, for stores that live in this one only (``memory://``)."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from shard import imaging
+from shard.execution import item as steps
+from shard.execution.pool import Finished
+from shard.execution.work import Done
+from shard.storage import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from shard.execution.pool import PoolEvent
+    from shard.execution.work import Recipe, Work
+
+
+class InlinePool:
+    """Renders in the task's own process, one item after the other; nothing isolates a crash."""
+
+    peak_rss = 0
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self._source = open_store(recipe.source, recipe.storage)
+        self._output = open_store(recipe.output, recipe.storage)
+        self._waiting: deque[Work] = deque()
+        self.versions: Mapping[str, str] = imaging.engine_versions()
+
+    @property
+    def in_hand(self) -> int:
+        """How many items wait."""
+        return len(self._waiting)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another item can be taken."""
+        return not self._waiting
+
+    def submit(self, work: Work) -> None:
+        """Take an item; it is rendered by the next ``poll``."""
+        self._waiting.append(work)
+
+    def poll(self, timeout: float, wake: int) -> Iterator[PoolEvent]:  # noqa: ARG002 - as Pool's
+        """Render what waits."""
+        while self._waiting:
+            job = steps.Job(self._waiting.popleft())
+            steps.read(job, self._source, self._recipe)
+            steps.render(job, self._recipe)
+            outcomes = steps.write(job, self._output, self._recipe)
+            yield Finished(job.work, Done(job.work.number, outcomes, tuple(job.claims)))
+
+    def drain(self) -> None:
+        """Nothing waits between two polls."""
+
+    def close(self) -> None:
+        """Nothing is open."""

@@ -1,0 +1,201 @@
+"""One item from bytes to outcomes: the visible list of steps that a worker goes through.
+
+An exception inside an item becomes an outcome once, here, at the item's boundary.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from shard import imaging
+from shard.errors import ImageError, ObjectMissing, StorageError
+from shard.model import Outcome, Status
+from shard.planning import freshness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shard.execution.work import Recipe, Work
+    from shard.model import Item, Rendition
+    from shard.storage.base import Store
+
+
+@dataclass(slots=True)
+class Job:
+    """An item on its way through a worker. ``ms`` are milliseconds by stage."""
+
+    work: Work
+    data: bytes = b""
+    error: Exception | None = None
+    pixels_in: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
+    ms: dict[str, float] = field(default_factory=dict)
+    settled: dict[str, Outcome] = field(default_factory=dict)
+    thumbnails: list[tuple[str, imaging.Thumbnail]] = field(default_factory=list)
+    claims: list[str] = field(default_factory=list)
+    waiting_since: float = 0.0
+
+
+def read(job: Job, source: Store, recipe: Recipe) -> None:
+    """Fetch the item's bytes, unless its size alone refuses it."""
+    item = job.work.item
+    started = time.perf_counter()
+    try:
+        job.data = _fetch(item, source, recipe)
+    except Exception as error:  # noqa: BLE001 - the item's boundary: any failure is its outcome
+        job.error = error
+    job.ms["read"] = _ms_since(started)
+    job.waiting_since = time.perf_counter()
+
+
+def _fetch(item: Item, source: Store, recipe: Recipe) -> bytes:
+    accepted = recipe.limits.max_bytes
+    if item.size > accepted:
+        detail = f"the object has {item.size} bytes; MAX_BYTES accepts {accepted}"
+        raise ImageError("too_many_bytes", detail)
+    data = source.read(item.key)
+    if not data:
+        raise ImageError("empty", "the object has no bytes")
+    return data
+
+
+def render(job: Job, recipe: Recipe) -> None:
+    """Turn the bytes into thumbnails, or into the reason why not; the bytes are let go."""
+    job.ms["wait"] = _ms_since(job.waiting_since)
+    if job.error is not None:
+        return
+    try:
+        _render(job, recipe)
+    except Exception as error:  # noqa: BLE001 - the item's boundary
+        job.error = error
+    finally:
+        job.data = b""
+
+
+def _render(job: Job, recipe: Recipe) -> None:
+    started = time.perf_counter()
+    source = imaging.open_image(job.data, recipe.limits, job.work.item.key)
+    job.pixels_in = (source.width, source.height)
+    job.notes = tuple(source.notes)
+    job.ms["open"] = _ms_since(started)
+    wanted = [r for r in recipe.renditions if r.name in job.work.renditions]
+    keys = {
+        r.name: recipe.layout.output_key(job.work.item.key, r, imaging.output_format(source, r))
+        for r in wanted
+    }
+    if job.work.contested:
+        wanted = list(_uncontested(job, wanted, keys, overwrite=recipe.overwrite))
+    job.claims.extend(keys[r.name] for r in wanted)
+    for thumbnail in imaging.render(source, wanted, recipe.limits) if wanted else ():
+        job.thumbnails.append((keys[thumbnail.rendition.name], thumbnail))
+        for stage, ms in thumbnail.ms.items():
+            job.ms[stage] = job.ms.get(stage, 0.0) + ms
+    job.notes = tuple(source.notes)
+
+
+def _uncontested(
+    job: Job, wanted: list[Rendition], keys: dict[str, str], *, overwrite: bool
+) -> Iterator[Rendition]:
+    """Settle what an earlier key owns and what is fresh already; yield what is to be made."""
+    for rendition in wanted:
+        key = keys[rendition.name]
+        if winner := job.work.claimed.get(key):
+            detail = f"{winner!r} has the same output key and comes first"
+            job.settled[rendition.name] = _outcome(
+                job, rendition.name, Status.FAILED, "collision", output=key, detail=detail
+            )
+            continue
+        job.claims.append(key)
+        existing = job.work.existing.get(key)
+        decision = freshness.decide(
+            job.work.item, [existing] if existing else [], overwrite=overwrite
+        )
+        if decision.needed:
+            yield rendition
+        else:
+            job.settled[rendition.name] = _outcome(
+                job, rendition.name, Status.SKIPPED, decision.reason, output=key
+            )
+
+
+def write(job: Job, output: Store, recipe: Recipe) -> tuple[Outcome, ...]:
+    """Write every thumbnail and return the item's outcomes, one a rendition, in their order."""
+    for key, thumbnail in job.thumbnails:
+        name = thumbnail.rendition.name
+        try:
+            job.settled[name] = _write_one(job, output, recipe, (key, thumbnail))
+        except Exception as error:  # noqa: BLE001 - the item's boundary
+            job.settled[name] = _failure(job, name, error, output=key)
+    job.thumbnails.clear()
+    for name in job.work.renditions:
+        if name not in job.settled:
+            cause = job.error or RuntimeError("the renderer returned no image")
+            job.settled[name] = _failure(job, name, cause)
+    return tuple(
+        replace(outcome, ms={k: round(v, 2) for k, v in {**job.ms, **outcome.ms}.items()})
+        for outcome in (job.settled[name] for name in job.work.renditions)
+    )
+
+
+def _write_one(
+    job: Job, output: Store, recipe: Recipe, made: tuple[str, imaging.Thumbnail]
+) -> Outcome:
+    key, thumbnail = made
+    if recipe.forbidden and key.startswith(recipe.forbidden):
+        raise ImageError("would_overwrite_source", f"the output key {key!r} lies in the source")
+    started = time.perf_counter()
+    output.write(key, thumbnail.data, content_type=thumbnail.content_type)
+    done = _outcome(job, thumbnail.rendition.name, Status.WRITTEN, None, output=key)
+    return replace(
+        done,
+        bytes_out=len(thumbnail.data),
+        pixels_out=(thumbnail.width, thumbnail.height),
+        notes=done.notes + tuple(thumbnail.notes),
+        placeholder=thumbnail.placeholder,
+        ms={"write": _ms_since(started)},
+    )
+
+
+def _failure(job: Job, rendition: str, error: Exception, output: str | None = None) -> Outcome:
+    reason, retryable = "error", False
+    detail = f"{type(error).__name__}: {error}"
+    if isinstance(error, ImageError):
+        reason, detail = error.reason, error.detail
+    elif isinstance(error, StorageError):
+        reason, detail, retryable = error.reason, str(error), error.retryable
+        retryable = retryable or isinstance(error, ObjectMissing)
+    elif isinstance(error, MemoryError):
+        reason, detail = "too_much_memory", "the worker could not allocate the memory it needed"
+    failed = _outcome(job, rendition, Status.FAILED, reason, output=output, detail=detail)
+    return replace(failed, retryable=retryable)
+
+
+def _outcome(
+    job: Job,
+    rendition: str,
+    status: Status,
+    reason: str | None,
+    *,
+    output: str | None = None,
+    detail: str | None = None,
+) -> Outcome:
+    item = job.work.item
+    return Outcome(
+        key=item.key,
+        rendition=rendition,
+        status=status,
+        output=output,
+        reason=reason,
+        detail=detail,
+        bytes_in=item.size,
+        pixels_in=job.pixels_in,
+        attempts=job.work.attempt,
+        fingerprint=item.fingerprint,
+        notes=job.notes,
+    )
+
+
+def _ms_since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000.0

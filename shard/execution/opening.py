@@ -1,0 +1,151 @@
+"""How a task begins: its source opened, its run pinned, its recipe for the workers made."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import logging
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from math import ceil
+from typing import TYPE_CHECKING
+
+import shard
+from shard.errors import BucketMissing, SettingError
+from shard.execution import resources, run_record
+from shard.execution.work import Recipe
+from shard.planning.layout import parse_layout
+from shard.planning.location import below, default_output, output_base, run_stamp
+from shard.planning.renditions import canonical
+from shard.storage import open_store
+from shard.storage.base import StorageOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shard.execution.run_record import RunRecord
+    from shard.model import Item
+    from shard.planning.location import Location
+    from shard.planning.settings import TaskSettings
+    from shard.storage.base import Store
+
+_log = logging.getLogger("shard")
+
+# A local disk is kept busy by few threads; more only fight over the interpreter.
+_LOCAL_THREADS = 4
+
+
+@dataclass(slots=True)
+class Opening:
+    """A task's settings on their way to stores, a run and a recipe."""
+
+    settings: TaskSettings
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def options(self) -> StorageOptions:
+        """How this task opens its stores."""
+        return StorageOptions(
+            s3_backend=self.settings.s3_backend,
+            retry_budget=self.settings.retry_budget,
+            concurrency=self.settings.concurrency,
+        )
+
+    @property
+    def workers(self) -> int:
+        """How many render processes the task has."""
+        return self.settings.workers or resources.usable_cores()
+
+    def begin(self) -> tuple[Iterator[Item], RunRecord]:
+        """Return the source's listing, begun, and the run's record, pinned unless DRY_RUN.
+
+        The listing's first page comes first: a wrong source leaves no trace in the output.
+        Raises ``SettingError``, ``StorageError`` or ``RunConflict``.
+        """
+        settings = self.settings
+        parse_layout(settings.layout, settings.renditions, run_stamp(self.started))
+        ours = self._record()
+        if below(settings.source, self.output_of(ours)) == "":
+            accepted = "another folder than INPUT_FOLDER, so that no original is overwritten"
+            raise SettingError("OUTPUT_FOLDER", self.output_of(ours).url, accepted)
+        listing = iter(open_store(settings.source.url, self.options).list())
+        first = list(itertools.islice(listing, 1))
+        if not settings.dry_run:
+            ours = run_record.pin(self.open_folder(ours.run), ours)
+        return itertools.chain(first, listing), ours
+
+    def output_of(self, record: RunRecord) -> Location:
+        """Return the output prefix: OUTPUT_FOLDER, or the default by the run's start time."""
+        if self.settings.output is not None:
+            return self.settings.output
+        return default_output(self.settings.source, record.started, self.settings.output_bucket)
+
+    def open_folder(self, run: str) -> Store:
+        """Open the run's folder, below the output base: its record and ledgers live there."""
+        settings = self.settings
+        base = output_base(settings.source, settings.output, settings.output_bucket)
+        return open_store(run_record.folder_url(base.url, run), self.options)
+
+    def existing(self, recipe: Recipe) -> Iterator[Item]:
+        """List what the output holds; a local folder that is not there yet holds nothing."""
+        try:
+            yield from open_store(recipe.output, self.options).list()
+        except BucketMissing:
+            if recipe.output.startswith(("s3://", "gs://")):
+                raise
+
+    def excluded(self, record: RunRecord) -> tuple[str, ...]:
+        """Return the prefixes of the source that hold outputs, not inputs."""
+        inside = below(self.settings.source, self.output_of(record))
+        return () if inside is None else (inside,)
+
+    def recipe(self, record: RunRecord) -> Recipe:
+        """Return what the workers need to know."""
+        settings, output = self.settings, self.output_of(record)
+        inside = below(output, settings.source)
+        threads = ceil(settings.concurrency / self.workers)
+        local = min(threads, _LOCAL_THREADS)
+        return Recipe(
+            source=settings.source.url,
+            output=output.url,
+            storage=self.options,
+            renditions=settings.renditions,
+            layout=parse_layout(settings.layout, settings.renditions, run_stamp(record.started)),
+            limits=settings.limits,
+            overwrite=settings.overwrite,
+            readers=local if settings.source.scheme == "file" else threads,
+            writers=local if output.scheme == "file" else threads,
+            forbidden=f"{inside}/" if inside else "",
+        )
+
+    def _record(self) -> RunRecord:
+        settings = self.settings
+        record = run_record.RunRecord(
+            run="",
+            started=self.started,
+            source=settings.source.url,
+            output=None if settings.output is None else settings.output.url,
+            output_bucket=settings.output_bucket if settings.output is None else None,
+            renditions=";".join(canonical(rendition) for rendition in settings.renditions),
+            layout=settings.layout,
+            slice=settings.slice,
+            count=settings.task.count,
+            version=shard.__version__,
+        )
+        return replace(record, run=settings.task.run_id or self._own_run_id(record))
+
+    def _own_run_id(self, record: RunRecord) -> str:
+        """Make a run id where neither RUN_ID nor an engine gives one."""
+        if record.count == 1:
+            return f"{self.started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        if record.output is None and not self.settings.dry_run:
+            accepted = (
+                "one id, the same in all tasks and retries; without it the tasks would not share "
+                "the default output (or set OUTPUT_FOLDER)"
+            )
+            raise SettingError("RUN_ID", None, accepted)
+        what = repr(replace(record, started=datetime.fromtimestamp(0, UTC))).encode()
+        run = f"{run_stamp(self.started)}-{hashlib.blake2b(what, digest_size=4).hexdigest()}"
+        _log.warning("RUN_ID is not set: tasks that start within this minute share run %s", run)
+        return run

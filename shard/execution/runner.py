@@ -1,0 +1,211 @@
+"""The task's loop: keep the workers fed within bounds, settle what they say, drain when asked."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from shard.execution.pool import Finished, Lost, Returned
+from shard.model import Outcome, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from shard.execution.intake import Chain
+    from shard.execution.pool import PoolEvent
+    from shard.execution.signals import Stop
+    from shard.execution.work import Recipe, Work
+
+_log = logging.getLogger("shard")
+
+# How long the loop sleeps at most: signals and messages wake it earlier; time-outs are seen then.
+_TICK = 0.25
+# So many items refused one after the other, from the first on: it is the credentials, not the item.
+_REFUSED = 10
+
+
+class Workers(Protocol):
+    """What the loop needs of a pool."""
+
+    @property
+    def in_hand(self) -> int:
+        """How many items are with workers."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another item can be taken."""
+
+    def submit(self, work: Work) -> None:
+        """Hand out an item."""
+
+    def poll(self, timeout: float, wake: int) -> Iterator[PoolEvent]:
+        """Yield what happened within ``timeout`` seconds, or until ``wake`` is readable."""
+
+    def drain(self) -> None:
+        """Ask for what is not begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the loop keeps to.
+
+    ``bytes_in_flight`` bounds the sources in workers' hands, ``cadence`` is the least pause
+    between two items (seconds), ``grace`` how long a drain may take (seconds).
+    """
+
+    bytes_in_flight: int
+    cadence: float = 0.0
+    grace: float = 8.0
+
+
+@dataclass(slots=True)
+class Runner:
+    """Runs chains of work through a pool.
+
+    ``on_item`` gets each item's outcomes, once; ``on_tick`` is called now and then for progress
+    and checkpoints. ``refused`` is set when the stores turn down every item.
+    """
+
+    pool: Workers
+    recipe: Recipe
+    bounds: Bounds
+    stop: Stop
+    on_item: Callable[[tuple[Outcome, ...]], None]
+    on_tick: Callable[[], None]
+    refused: str | None = None
+    _feed: Iterator[Chain] = field(default_factory=lambda: iter(()))
+    _again: deque[Work] = field(default_factory=deque)
+    _alone: deque[Work] = field(default_factory=deque)
+    _rest: dict[int, list[Work]] = field(default_factory=dict)
+    _in_flight: int = 0
+    _lonely: bool = False
+    _next_at: float = 0.0
+    _refusals: int = 0
+    _settled: int = 0
+
+    def run(self, chains: Iterable[Chain]) -> int:
+        """Run until all is settled or the stop is requested; return how many items remain."""
+        chains = list(chains)
+        total = sum(len(chain.works) for chain in chains)
+        self._feed = iter(chains)
+        while not self.stop.requested and self.refused is None:
+            self._fill()
+            if not self.pool.in_hand and not self._waiting_for_cadence:
+                break
+            self._step(self._pause())
+        if self.pool.in_hand:
+            self._drain()
+        return total - self._settled
+
+    @property
+    def _waiting_for_cadence(self) -> bool:
+        return time.monotonic() < self._next_at
+
+    def _pause(self) -> float:
+        until = self._next_at - time.monotonic()
+        return min(_TICK, until) if until > 0 else _TICK
+
+    def _fill(self) -> None:
+        """Hand out items while there is room; suspects go last, one by one, with nobody beside."""
+        while self.pool.has_room and not self._lonely and not self._waiting_for_cadence:
+            work = self._next()
+            if work is None:
+                break
+            self._submit(work)
+        if self._alone and not self.pool.in_hand and not self._waiting_for_cadence:
+            self._lonely = True
+            self._submit(self._alone.popleft())
+
+    def _next(self) -> Work | None:
+        if not self._again:
+            chain = next(self._feed, None)
+            if chain is None:
+                return None
+            first, *rest = chain.works
+            if rest:
+                self._rest[first.number] = rest
+            self._again.append(first)
+        work = self._again[0]
+        full = self._in_flight + work.item.size > self.bounds.bytes_in_flight
+        if full and self.pool.in_hand:
+            return None
+        return self._again.popleft()
+
+    def _submit(self, work: Work) -> None:
+        self._in_flight += work.item.size
+        self._next_at = time.monotonic() + self.bounds.cadence
+        self.pool.submit(work)
+
+    def _step(self, timeout: float) -> None:
+        for event in self.pool.poll(timeout, self.stop.wake):
+            self._in_flight -= event.work.item.size
+            self._lonely = False
+            self._settle(event)
+        self.on_tick()
+
+    def _settle(self, event: PoolEvent) -> None:
+        match event:
+            case Finished():
+                claims = event.outcomes.claims or self._predicted(event.work)
+                self._finish(event.work, event.outcomes.outcomes, claims)
+            case Returned():
+                self._again.appendleft(event.work)
+            case Lost() if event.work.attempt == 1:
+                _log.warning("%s: %s; it is tried again alone", event.work.item.key, event.detail)
+                self._alone.append(replace(event.work, attempt=2))
+            case Lost():
+                failed = tuple(self._lost(event, name) for name in event.work.renditions)
+                self._finish(event.work, failed, self._predicted(event.work))
+
+    def _finish(self, work: Work, outcomes: tuple[Outcome, ...], claims: tuple[str, ...]) -> None:
+        self._settled += 1
+        self.on_item(outcomes)
+        self._notice_refusal(outcomes)
+        rest = self._rest.pop(work.number, None)
+        if rest:
+            claimed = dict(work.claimed)
+            for key in claims:
+                claimed.setdefault(key, work.item.key)
+            follower = replace(rest[0], claimed=claimed)
+            if rest[1:]:
+                self._rest[follower.number] = rest[1:]
+            self._again.append(follower)
+
+    def _predicted(self, work: Work) -> tuple[str, ...]:
+        """Return the output keys that an item's name suggests, when its content told nothing."""
+        layout, renditions = self.recipe.layout, self.recipe.renditions
+        return tuple(layout.candidates(work.item.key, rendition)[0] for rendition in renditions)
+
+    @staticmethod
+    def _lost(event: Lost, rendition: str) -> Outcome:
+        return Outcome(
+            key=event.work.item.key,
+            rendition=rendition,
+            status=Status.FAILED,
+            reason=event.reason,
+            detail=f"{event.detail}, also when tried again alone",
+            bytes_in=event.work.item.size,
+            attempts=event.work.attempt,
+            fingerprint=event.work.item.fingerprint,
+        )
+
+    def _notice_refusal(self, outcomes: tuple[Outcome, ...]) -> None:
+        if self._refusals < 0:
+            return
+        reasons = {outcome.reason for outcome in outcomes}
+        if not reasons <= {"access_denied", "bucket_missing"}:
+            self._refusals = -1  # something went well, or ill in another way: items differ
+            return
+        self._refusals += 1
+        if self._refusals >= _REFUSED:
+            self.refused = outcomes[0].detail
+
+    def _drain(self) -> None:
+        """Finish what is being rendered and written, within the grace."""
+        deadline = time.monotonic() + self.bounds.grace
+        self.pool.drain()
+        while self.pool.in_hand and not self.stop.urgent and time.monotonic() < deadline:
+            self._step(min(_TICK, max(0.0, deadline - time.monotonic())))

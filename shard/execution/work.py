@@ -1,0 +1,103 @@
+"""What the task hands to its worker processes, and what they say back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shard.model import Item, Limits, Outcome, Rendition
+    from shard.planning.layout import Layout
+    from shard.storage.base import StorageOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that a worker needs to know once: both stores, what to make, within what limits.
+
+    ``forbidden`` is the source's prefix below the output ("" where it is not below): no output
+    key may start with it, so that no source object can ever be overwritten.
+    """
+
+    source: str
+    output: str
+    storage: StorageOptions
+    renditions: tuple[Rendition, ...]
+    layout: Layout
+    limits: Limits
+    overwrite: bool = False
+    readers: int = 4
+    writers: int = 4
+    forbidden: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One item in a worker's hand.
+
+    ``renditions`` are the names still to be made. ``contested`` items share possible output keys
+    with others: the worker learns the real key from the content, compares it with ``claimed``
+    (output key -> the source key that owns it) and judges freshness itself from ``existing``.
+    """
+
+    number: int
+    item: Item
+    renditions: tuple[str, ...]
+    attempt: int = 1
+    contested: bool = False
+    claimed: Mapping[str, str] = field(default_factory=dict)
+    existing: Mapping[str, Item] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A worker has imported what it needs and opened its stores."""
+
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """A worker begins to decode this item: from now on its time and memory count."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The worker's decoder is done with this item; what remains is writing."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An item's outcomes, one a rendition. ``claims`` are the output keys it stands for."""
+
+    number: int
+    outcomes: tuple[Outcome, ...]
+    claims: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """The worker gave this item back unrendered, because the task drains."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The worker cannot work at all (a store would not open); ``text`` says why."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """To a worker: finish what is being rendered or written, give the rest back."""
+
+
+Message = Ready | Rendering | Rendered | Done | Dropped | Broken

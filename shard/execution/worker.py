@@ -1,0 +1,104 @@
+"""A worker process: reads ahead with threads, renders in its main thread, writes with threads.
+
+Image bytes live and die here; what crosses the process boundary are keys and outcomes. The main
+thread renders, so that a hang or a crash of a decoder is the process's own, and the parent can
+tell which item it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shard.errors import ShardError
+from shard.execution import item as steps
+from shard.execution.work import Broken, Done, Drain, Dropped, Message, Ready, Rendered, Rendering
+
+if TYPE_CHECKING:
+    from shard.execution.work import Recipe, Work
+    from shard.storage.base import Store
+
+# Under memory pressure the kernel should take a worker, never the task that keeps the ledger.
+_OOM_SCORE = "800"
+
+
+def main(descriptor: int) -> None:
+    """Serve the parent at the other end of ``descriptor`` until it hangs up."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the parent decides when work stops
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    parent = Connection(descriptor)
+    try:
+        recipe: Recipe = parent.recv()
+        worker = _Worker(parent, recipe)
+    except EOFError:
+        os._exit(0)
+    except ShardError as error:
+        parent.send(Broken(str(error)))
+        os._exit(2)
+    worker.run()
+
+
+class _Worker:
+    def __init__(self, parent: Connection, recipe: Recipe) -> None:
+        from shard import imaging
+        from shard.storage import open_store
+
+        self._parent, self._recipe = parent, recipe
+        self._sending = threading.Lock()
+        self._draining = threading.Event()
+        self._fetched: queue.SimpleQueue[steps.Job] = queue.SimpleQueue()
+        self._source: Store = open_store(recipe.source, recipe.storage)
+        self._output: Store = open_store(recipe.output, recipe.storage)
+        self._readers = ThreadPoolExecutor(recipe.readers, "read")
+        self._writers = ThreadPoolExecutor(recipe.writers, "write")
+        self._send(Ready(imaging.engine_versions()))
+
+    def run(self) -> None:
+        threading.Thread(target=self._listen, name="listen", daemon=True).start()
+        while True:
+            job = self._fetched.get()
+            number = job.work.number
+            if self._draining.is_set():
+                self._send(Dropped(number))
+                continue
+            self._send(Rendering(number))
+            steps.render(job, self._recipe)
+            self._send(Rendered(number))
+            self._writers.submit(self._write, job)
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                said: Work | Drain = self._parent.recv()
+                if isinstance(said, Drain):
+                    self._draining.set()
+                else:
+                    self._readers.submit(self._read, steps.Job(said))
+        except (EOFError, OSError):
+            # The parent is gone, perhaps by SIGKILL: nothing of this process may outlive it.
+            os._exit(0)
+
+    def _read(self, job: steps.Job) -> None:
+        if not self._draining.is_set():
+            steps.read(job, self._source, self._recipe)
+        self._fetched.put(job)
+
+    def _write(self, job: steps.Job) -> None:
+        outcomes = steps.write(job, self._output, self._recipe)
+        self._send(Done(job.work.number, outcomes, tuple(job.claims)))
+
+    def _send(self, message: Message) -> None:
+        try:
+            with self._sending:
+                self._parent.send(message)
+        except OSError:
+            os._exit(0)

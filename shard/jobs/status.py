@@ -1,0 +1,58 @@
+"""The verb `status`: find a run's folder, add up its ledgers."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from shard.errors import ObjectMissing, StorageError
+from shard.execution import run_record
+from shard.planning.location import default_output, parse_location
+from shard.report import status, summary
+from shard.storage import open_store
+from shard.storage.base import StorageOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shard.execution.run_record import RunRecord
+    from shard.storage.base import Store
+
+_RUN = re.compile(r"([^/]+)/run\.json")
+
+
+def run_status(url: str, say: Callable[[str], None]) -> int:
+    """Say how a run stands; return 0 if it is done and without failures, else 1.
+
+    ``url`` is a run's folder, or an output (base) whose latest run is meant.
+    """
+    folder, record = _find(parse_location(url, "RUN_FOLDER").url)
+    state = status.read(folder, record)
+    say(status.text(state, summary.Where(record.run, _output(record), folder.url)))
+    return 0 if state.done and not state.failed_items else 1
+
+
+def _find(url: str) -> tuple[Store, RunRecord]:
+    options = StorageOptions()
+    folder = open_store(url, options)
+    try:
+        return folder, run_record.load(folder)
+    except ObjectMissing:
+        pass
+    runs = open_store(run_record.runs_url(url), options)
+    names = [match[1] for item in runs.list() if (match := _RUN.fullmatch(item.key))]
+    found = [(name, open_store(f"{runs.url}/{name}", options)) for name in names]
+    records = [(run_record.load(store), store) for _, store in found]
+    if not records:
+        raise StorageError(
+            url, "holds no run", "Name the folder that the summary calls the ledger, or an output"
+        )
+    record, folder = max(records, key=lambda pair: pair[0].started)
+    return folder, record
+
+
+def _output(record: RunRecord) -> str:
+    if record.output is not None:
+        return record.output
+    source = parse_location(record.source, "source")
+    return default_output(source, record.started, record.output_bucket).url

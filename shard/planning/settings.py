@@ -1,0 +1,214 @@
+"""The job's settings: one table of variables, one frozen dataclass that checks itself.
+
+Flags, environment, `.env` and the README's table all follow ``VARIABLES``; who wins among them
+is decided above (``shard.cli``), here arrives one mapping from variable to text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shard.errors import SettingError
+from shard.model import Limits, Rendition, Task
+from shard.planning.engine import task_from
+from shard.planning.limits import (
+    Allowance,
+    parse_bytes,
+    parse_count_or_percent,
+    parse_duration,
+)
+from shard.planning.location import Location, parse_location
+from shard.planning.renditions import parse_renditions, parse_sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One setting: its environment name, default (``None``: none) and what it means."""
+
+    name: str
+    default: str | None
+    help: str
+    is_switch: bool = False
+
+    @property
+    def flag(self) -> str:
+        """The command-line flag of the same name."""
+        return "--" + self.name.lower().replace("_", "-")
+
+
+VARIABLES = (
+    Variable("INPUT_FOLDER", None, "source prefix: gs://, s3://, a local path, any fsspec URL"),
+    Variable("OUTPUT_FOLDER", None, "output prefix; default: <bucket root>/<run time>/"),
+    Variable("OUTPUT_BUCKET", None, "another bucket for the default output"),
+    Variable("TASK_INDEX", None, "this task's index, from 0 (engines set their own)"),
+    Variable("TASK_COUNT", None, "number of tasks (engines set their own)"),
+    Variable("TASK_ATTEMPT", None, "attempt of this task, from 0"),
+    Variable("RUN_ID", None, "one id for all tasks and retries of a run"),
+    Variable("RENDITIONS", "100x100", "what to make: [name=]WxH[,fit=...][,format=...]; ..."),
+    Variable("SIZES", None, "shorthand for square boxes: 200,400"),
+    Variable("LAYOUT", "mirror", "mirror, flat, or a template of {dir} {name} {stem} {ext} ..."),
+    Variable("SLICE", "hash", "hash, stride, contiguous or balanced"),
+    Variable("EXISTING", "skip", "skip what is fresh, or overwrite"),
+    Variable("WORKERS", None, "render processes; default: usable cores"),
+    Variable("CONCURRENCY", "32", "reads and writes in flight"),
+    Variable("MEMORY_LIMIT", None, "as 512MiB or 2GiB; default: the cgroup's limit"),
+    Variable("CADENCE", "0", "least seconds between two images"),
+    Variable("LIMIT", None, "at most so many items that need work, for each task"),
+    Variable("DRY_RUN", "no", "say what would be done, write nothing", is_switch=True),
+    Variable("MAX_FAILURES", "0", "failed items that still count as success: 5 or 2%"),
+    Variable("TASK_TIMEOUT", None, "the engine's limit (600, 10m): drain 30 s before"),
+    Variable("ITEM_TIMEOUT", "60", "seconds of rendering after which an item is hung"),
+    Variable("MAX_PIXELS", "268000000", "largest image, from its header"),
+    Variable("MAX_BYTES", "512MB", "largest source object"),
+    Variable("MAX_FRAMES", "1000", "most frames of an animation"),
+    Variable("ON_TRUNCATED", "fail", "fail, or accept truncated images as far as they go"),
+    Variable("GRACE", "8", "seconds that a drain may take after a signal"),
+    Variable("RETRY_BUDGET", "90", "seconds of retries for one transient storage error"),
+    Variable("S3_BACKEND", "obstore", "obstore or s3fs"),
+    Variable("LOG_FORMAT", "text", "text, or json for cloud logging"),
+    Variable("LOG_LEVEL", "info", "debug, info, warning or error"),
+)
+
+SLICES = ("hash", "stride", "contiguous", "balanced")
+_YES, _NO = ("yes", "true", "1", "on"), ("no", "false", "0", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSettings:
+    """All that one task of the main job needs to be told. Times in seconds, sizes in bytes."""
+
+    source: Location
+    output: Location | None
+    output_bucket: str | None
+    task: Task
+    renditions: tuple[Rendition, ...]
+    layout: str
+    slice: str
+    overwrite: bool
+    workers: int | None
+    concurrency: int
+    memory_limit: int | None
+    cadence: float
+    limit: int | None
+    dry_run: bool
+    max_failures: Allowance
+    task_timeout: float | None
+    limits: Limits
+    grace: float
+    retry_budget: float
+    s3_backend: str
+    texts: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def parse(cls, env: Mapping[str, str]) -> TaskSettings:
+        """Read settings from variables; engines' own variables are looked for in ``env`` too.
+
+        Raises ``SettingError`` for the first that is missing or wrong.
+        """
+        read = _Reader(env)
+        source = read.text("INPUT_FOLDER")
+        if source is None:
+            accepted = "gs://bucket/prefix, s3://bucket/prefix, a local folder, any fsspec URL"
+            raise SettingError("INPUT_FOLDER", None, accepted)
+        output = read.text("OUTPUT_FOLDER")
+        return cls(
+            source=parse_location(source, "INPUT_FOLDER"),
+            output=None if output is None else parse_location(output, "OUTPUT_FOLDER"),
+            output_bucket=read.text("OUTPUT_BUCKET"),
+            task=task_from(env),
+            renditions=read.renditions(),
+            layout=read.text("LAYOUT") or "mirror",
+            slice=read.choice("SLICE", SLICES),
+            overwrite=read.choice("EXISTING", ("skip", "overwrite")) == "overwrite",
+            workers=read.whole("WORKERS", 1, 1024),
+            concurrency=read.whole("CONCURRENCY", 1, 4096) or 32,
+            memory_limit=read.size("MEMORY_LIMIT"),
+            cadence=read.seconds("CADENCE") or 0.0,
+            limit=read.whole("LIMIT", 1, None),
+            dry_run=read.switch("DRY_RUN"),
+            max_failures=parse_count_or_percent(read.text("MAX_FAILURES") or "0", "MAX_FAILURES"),
+            task_timeout=read.positive_seconds("TASK_TIMEOUT"),
+            limits=read.limits(),
+            grace=read.seconds("GRACE") or 0.0,
+            retry_budget=read.seconds("RETRY_BUDGET") or 0.0,
+            s3_backend=read.choice("S3_BACKEND", ("obstore", "s3fs")),
+            texts=read.all(),
+        )
+
+
+class _Reader:
+    """Typed access to the variables' texts; an empty text counts as not set."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self._defaults = {variable.name: variable.default for variable in VARIABLES}
+
+    def text(self, name: str) -> str | None:
+        return self._env.get(name) or self._defaults[name]
+
+    def all(self) -> dict[str, str]:
+        texts = {name: self.text(name) for name in self._defaults}
+        return {name: text for name, text in texts.items() if text is not None}
+
+    def whole(self, name: str, least: int, most: int | None) -> int | None:
+        text = self.text(name)
+        if text is None:
+            return None
+        accepted = f"a whole number from {least}" + ("" if most is None else f" to {most}")
+        if not re.fullmatch(r"[0-9]{1,18}", text):
+            raise SettingError(name, text, accepted)
+        if int(text) < least or (most is not None and int(text) > most):
+            raise SettingError(name, text, accepted)
+        return int(text)
+
+    def seconds(self, name: str) -> float | None:
+        text = self.text(name)
+        return None if text is None else parse_duration(text, name)
+
+    def positive_seconds(self, name: str) -> float | None:
+        seconds = self.seconds(name)
+        if seconds is not None and seconds <= 0:
+            raise SettingError(name, self.text(name), "more than 0 seconds, as 600, 90s or 10m")
+        return seconds
+
+    def size(self, name: str) -> int | None:
+        text = self.text(name)
+        return None if text is None else parse_bytes(text, name)
+
+    def choice(self, name: str, accepted: tuple[str, ...]) -> str:
+        text = self.text(name) or ""
+        if text not in accepted:
+            raise SettingError(name, text, " or ".join((", ".join(accepted[:-1]), accepted[-1])))
+        return text
+
+    def switch(self, name: str) -> bool:
+        text = (self.text(name) or "no").lower()
+        if text not in _YES + _NO:
+            raise SettingError(name, text, "yes or no (also true/false, 1/0, on/off)")
+        return text in _YES
+
+    def renditions(self) -> tuple[Rendition, ...]:
+        sizes = self._env.get("SIZES")
+        if not sizes:
+            return parse_renditions(self.text("RENDITIONS") or "")
+        if self._env.get("RENDITIONS"):
+            accepted = "either SIZES or RENDITIONS (which says all that SIZES can), not both"
+            raise SettingError("SIZES", sizes, accepted)
+        return parse_sizes(sizes)
+
+    def limits(self) -> Limits:
+        item_timeout = self.positive_seconds("ITEM_TIMEOUT")
+        return Limits(
+            max_pixels=self.whole("MAX_PIXELS", 1, None) or 0,
+            max_bytes=self.size("MAX_BYTES") or 0,
+            max_frames=self.whole("MAX_FRAMES", 1, None) or 0,
+            item_timeout=item_timeout or 60.0,
+            accept_truncated=self.choice("ON_TRUNCATED", ("fail", "accept")) == "accept",
+        )
+
+

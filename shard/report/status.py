@@ -1,0 +1,158 @@
+"""All tasks' ledgers of a run, added up: what is done, what is missing, what failed."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from shard.execution.totals import FIRST_KEYS, Totals
+from shard.report import summary, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shard.execution.run_record import RunRecord
+    from shard.storage.base import Store
+
+_LEDGER = re.compile(r"task-(\d{5,})-of-(\d{5,})\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """One task: its attempts so far, and how the last one ended (``None``: not by itself)."""
+
+    index: int
+    attempts: int
+    ended_by: str | None
+    exit: int | None
+    seconds: float
+    left: int | None
+
+    @property
+    def done(self) -> bool:
+        """Whether the last attempt went through its whole slice."""
+        return self.ended_by == "complete"
+
+
+@dataclass(slots=True)
+class RunState:
+    """A run, read from its folder. ``failed_items`` and ``items`` count images."""
+
+    record: RunRecord
+    tasks: dict[int, TaskState] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
+    items: int = 0
+    failed_items: int = 0
+
+    @property
+    def missing(self) -> list[int]:
+        """Indexes of the tasks that left no ledger."""
+        return [index for index in range(self.record.count) if index not in self.tasks]
+
+    @property
+    def unfinished(self) -> list[int]:
+        """Indexes of the tasks whose last attempt did not come to its end."""
+        return [task.index for task in self.tasks.values() if not task.done]
+
+    @property
+    def done(self) -> bool:
+        """Whether every task went through its slice."""
+        return not self.missing and not self.unfinished
+
+
+def read(folder: Store, record: RunRecord) -> RunState:
+    """Add up the ledgers in a run's folder, one task after the other."""
+    state = RunState(record)
+    for item in sorted(folder.list(prefix="task-"), key=lambda item: item.key):
+        match = _LEDGER.fullmatch(item.key)
+        if match is None:
+            continue
+        attempts: list[dict[str, Any]] = json.loads(folder.read(item.key))["attempts"]
+        last, index = attempts[-1], int(match[1])
+        state.tasks[index] = TaskState(
+            index=index,
+            attempts=len(attempts),
+            ended_by=last["ended_by"],
+            exit=last["exit"],
+            seconds=sum(attempt["seconds"] for attempt in attempts),
+            left=last["images"]["left"],
+        )
+        lines = folder.read(item.key + "l").decode().splitlines()
+        totals, items, failed = fold(json.loads(line) for line in lines)
+        for attempt in attempts:
+            totals.add_ms(attempt["totals"]["ms"])
+        state.totals.merge(totals)
+        state.items += items
+        state.failed_items += failed
+    return state
+
+
+def fold(lines: Iterable[dict[str, Any]]) -> tuple[Totals, int, int]:
+    """Return the totals over a ledger's lines, the number of items and of items that failed.
+
+    The last word on each (key, rendition) counts; but what an earlier attempt wrote and a later
+    one skipped as fresh is written.
+    """
+    last: dict[tuple[str, str], dict[str, Any]] = {}
+    for line in lines:
+        known = last.get(where := (line["key"], line["rendition"]))
+        if known and known["status"] == "written" and line["status"] == "skipped":
+            continue
+        last[where] = line
+    totals = Totals()
+    seen: set[str] = set()
+    failed: set[str] = set()
+    written: set[str] = set()
+    for (key, _), line in last.items():
+        if key not in seen and line["status"] != "skipped":
+            totals.bytes_in += line["bytes_in"]
+        seen.add(key)
+        if line["status"] == "written":
+            totals.written += 1
+            totals.bytes_out += line["bytes_out"]
+            written.add(key)
+        elif line["status"] == "skipped":
+            totals.skipped[line["reason"]] += 1
+        else:
+            failed.add(key)
+            totals.failed[line["reason"]] += 1
+            totals.retryable += line["retryable"]
+            keys = totals.failed_keys.setdefault(line["reason"], [])
+            if len(keys) < FIRST_KEYS and key not in keys:
+                keys.append(key)
+    totals.items_rendered = len(written)
+    return totals, len(seen), len(failed)
+
+
+def text(state: RunState, where: summary.Where, seconds: float | None = None) -> str:
+    """Return the run's status for a person. ``seconds``: the run's own, where they are known."""
+    done = sum(task.done for task in state.tasks.values())
+    started = f"{state.record.started:%Y-%m-%d %H:%M:%S} UTC"
+    tasks = words.plural(state.record.count, "task")
+    head = [f"Run {state.record.run}, started {started}: {done} of {tasks} done"]
+    head += [f"  task {task.index}: {_how(task)}" for task in state.tasks.values() if not task.done]
+    if state.missing:
+        head.append(f"  no ledger of {len(state.missing)} tasks: {_ranges(state.missing)}")
+    if seconds is None:  # tasks run side by side: the slowest is the least the run can have taken
+        seconds = max((task.seconds for task in state.tasks.values()), default=0.0)
+    return summary.run(state.totals, seconds, "\n".join(head), where)
+
+
+def _how(task: TaskState) -> str:
+    if task.ended_by is None:
+        return f"running, or killed (attempt {task.attempts})"
+    left = "an unknown number of images" if task.left is None else words.plural(task.left, "image")
+    return f"{task.ended_by}, {left} left (attempt {task.attempts})"
+
+
+def _ranges(indexes: list[int]) -> str:
+    """Return ``0-3, 7`` for [0, 1, 2, 3, 7]."""
+    ranges: list[list[int]] = []
+    for index in indexes:
+        if ranges and index == ranges[-1][1] + 1:
+            ranges[-1][1] = index
+        else:
+            ranges.append([index, index])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in ranges)

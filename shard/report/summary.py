@@ -1,0 +1,111 @@
+"""A task's or a run's end, as text that a person reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shard.execution.totals import Totals
+from shard.report import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from shard.execution.intake import Listing, Plan
+
+_DRY_RUN_KEYS = 20
+_SHARE_FROM = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where to look: the run's id, and the URLs of its outputs and of its ledgers."""
+
+    run: str
+    output: str
+    ledger: str
+
+
+def task(summary: Mapping[str, Any], where: Where) -> str:
+    """Return the summary of one task's attempt."""
+    index, count = summary["task"]["index"], summary["task"]["count"]
+    how = summary["ended_by"]
+    head = f"Task {index} of {count} of run {where.run}: {how} after " + words.duration(
+        summary["seconds"]
+    )
+    images = summary["images"]
+    seen = f"{words.plural(images['listed'], 'image')} listed, {words.number(images['slice'])} mine"
+    if ignored := sum(images["ignored"].values()):
+        reasons = ", ".join(f"{why} {words.number(n)}" for why, n in images["ignored"].items())
+        seen += f"; {words.number(ignored)} no input ({reasons})"
+    lines = [head, _row("source", seen)]
+    lines += _counts(Totals.from_json(summary["totals"]), summary["seconds"])
+    if images["left"] is None:
+        lines.append(_row("left", "unknown, the listing was not complete: run it again"))
+    elif images["left"]:
+        lines.append(_row("left", f"{words.plural(images['left'], 'image')}: run it again"))
+    if images["beyond_limit"]:
+        lines.append(_row("beyond", f"{words.plural(images['beyond_limit'], 'image')} over LIMIT"))
+    return "\n".join([*lines, *_where(where)])
+
+
+def run(totals: Totals, seconds: float, head: str, where: Where) -> str:
+    """Return the summary of a whole run; ``head`` says how its tasks ended."""
+    return "\n".join([head, *_counts(totals, seconds), *_where(where)])
+
+
+def dry_run(plan: Plan, listing: Listing, output: str) -> str:
+    """Return what a task would do."""
+    works = [work for chain in plan.chains for work in chain.works]
+    renditions = sum(len(work.renditions) for work in works)
+    size = sum(work.item.size for work in works)
+    listed = words.plural(listing.inputs, "image")
+    images = words.plural(len(works), "image")
+    would = f"{words.plural(renditions, 'thumbnail')} of {images} ({words.size(size)} to read)"
+    fresh = words.plural(sum(map(len, plan.skipped)), "thumbnail")
+    lines = [
+        f"Dry run, nothing was written: {listed} listed, {words.number(plan.items)} in this slice",
+        _row("would write", would),
+        _row("would skip", f"{fresh} (fresh)"),
+        _row("outputs", output),
+    ]
+    lines += [f"    {work.item.key}" for work in works[:_DRY_RUN_KEYS]]
+    if len(works) > _DRY_RUN_KEYS:
+        lines.append(f"    ... and {words.number(len(works) - _DRY_RUN_KEYS)} more")
+    return "\n".join(lines)
+
+
+def _counts(totals: Totals, seconds: float) -> Iterator[str]:
+    written = words.plural(totals.written, "thumbnail")
+    if totals.written:
+        written += f" of {words.plural(totals.items_rendered, 'image')}, "
+        written += f"{words.size(totals.bytes_in)} read, {words.size(totals.bytes_out)} written, "
+        written += words.rate(totals.items_rendered, seconds)
+    yield _row("written", written)
+    skipped = ", ".join(f"{why} {words.number(n)}" for why, n in sorted(totals.skipped.items()))
+    yield _row(
+        "skipped", words.number(totals.skipped.total()) + (f" ({skipped})" if skipped else "")
+    )
+    yield _row("failed", words.number(totals.failed.total()))
+    for reason, count in totals.failed.most_common():
+        keys = totals.failed_keys.get(reason, [])
+        more = ", ..." if count > len(keys) else ""
+        yield f"    {reason} {words.number(count)}: " + ", ".join(map(repr, keys)) + more
+    if stages := stage_shares(totals):
+        yield _row("time in", stages)
+
+
+def stage_shares(totals: Totals) -> str:
+    """Return how the items' time divides over the stages, as ``decode 61 %, write 20 %``."""
+    total = sum(totals.ms.values())
+    ordered = sorted(totals.ms.items(), key=lambda pair: -pair[1])
+    shares = [(stage, ms / total) for stage, ms in ordered] if total else []
+    return ", ".join(f"{stage} {share:.0%}" for stage, share in shares if share >= _SHARE_FROM)
+
+
+def _where(where: Where) -> list[str]:
+    return [_row("outputs", where.output), _row("ledger", where.ledger)]
+
+
+def _row(name: str, what: str) -> str:
+    return f"  {name:<11} {what}"

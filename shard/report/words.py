@@ -1,0 +1,38 @@
+"""Numbers as people read them, the same everywhere."""
+
+from __future__ import annotations
+
+import humanize
+
+
+def size(count: float) -> str:
+    """Return bytes as ``12.4 MB`` (decimal units, as stores bill them)."""
+    return str(humanize.naturalsize(count))
+
+
+def number(count: int) -> str:
+    """Return a count as ``1,234,567``."""
+    return str(humanize.intcomma(count))
+
+
+def duration(seconds: float) -> str:
+    """Return a time as ``0.8 s``, ``42 s``, ``3 min 05 s`` or ``2 h 07 min``."""
+    if seconds < 10:  # noqa: PLR2004 - below ten seconds a tenth matters
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def plural(count: int, word: str) -> str:
+    """Return ``1 image`` or ``1,234 images``."""
+    return f"{number(count)} {word}" + ("" if count == 1 else "s")
+
+
+def rate(count: int, seconds: float) -> str:
+    """Return images a second with three figures, ``-`` where nothing was measured."""
+    if not count or seconds <= 0:
+        return "-"
+    return f"{count / seconds:.3g} images a second"

@@ -1,0 +1,41 @@
+"""Adding up a ledger: the last word counts, but what was written stays written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shard.report.status import fold
+
+
+def _line(key: str, status: str, **more: Any) -> dict[str, Any]:
+    facts = {"key": key, "rendition": "r", "status": status, "bytes_in": 10, "bytes_out": 4}
+    return {**facts, "reason": None, "retryable": False, **more}
+
+
+def test_written_then_fresh_is_written() -> None:
+    """A retry that finds an earlier attempt's output fresh does not make it a skip."""
+    totals, items, failed = fold([_line("a", "written"), _line("a", "skipped", reason="fresh")])
+
+    assert (totals.written, totals.skipped.total(), items, failed) == (1, 0, 1, 0)
+
+
+def test_failed_then_written_is_written() -> None:
+    """A failure that a retry mended is no failure of the run."""
+    totals, _, failed = fold([_line("a", "failed", reason="unavailable"), _line("a", "written")])
+
+    assert (totals.written, totals.failed.total(), failed) == (1, 0, 0)
+
+
+def test_renditions_of_one_image_count_its_bytes_once() -> None:
+    """Two renditions are two thumbnails of one image, read once."""
+    totals, items, _ = fold([_line("a", "written"), _line("a", "written", rendition="s")])
+
+    assert (totals.written, totals.items_rendered, totals.bytes_in, items) == (2, 1, 10, 1)
+
+
+def test_failures_name_their_first_keys() -> None:
+    """Of many failures with one reason the first five keys are named and all are counted."""
+    totals, _, failed = fold([_line(f"{n}", "failed", reason="corrupt") for n in range(9)])
+
+    assert totals.failed_keys == {"corrupt": ["0", "1", "2", "3", "4"]}
+    assert failed == totals.failed["corrupt"] == 9
