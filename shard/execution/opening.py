@@ -88,9 +88,14 @@ class Opening:
         return open_store(run_record.folder_url(base.url, run), self.options)
 
     def existing(self, recipe: Recipe) -> Iterator[Item]:
-        """List what the output holds; a local folder that is not there yet holds nothing."""
+        """List what the output holds; a local folder that is not there yet holds nothing.
+
+        Originals that lie in the output (where it contains the source) are no outputs.
+        """
         try:
-            yield from open_store(recipe.output, self.options).list()
+            for item in open_store(recipe.output, self.options).list():
+                if not recipe.forbidden or not item.key.startswith(recipe.forbidden):
+                    yield item
         except BucketMissing:
             if recipe.output.startswith(("s3://", "gs://")):
                 raise

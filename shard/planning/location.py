@@ -135,16 +135,6 @@ def below(outer: Location, inner: Location) -> str | None:
     return inner.prefix[len(base) :] if inner.prefix.startswith(base) else None
 
 
-def require_apart(source: Location, output: Location) -> None:
-    """Refuse an output that is the source or lies above it: thumbnails could replace originals.
-
-    An output below the source is fine: it is never listed as input. Raises ``SettingError``.
-    """
-    if below(output, source) is not None:
-        accepted = f"a folder that is neither the input ({source.url}) nor above it"
-        raise SettingError("OUTPUT_FOLDER", output.url, accepted)
-
-
 def run_stamp(moment: datetime) -> str:
     """Return a run's start, to the minute, in UTC: ``YYYYMMDDTHHMMZ``. ``moment`` is aware."""
     return moment.astimezone(UTC).strftime("%Y%m%dT%H%MZ")

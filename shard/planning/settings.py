@@ -210,5 +210,3 @@ class _Reader:
             item_timeout=item_timeout or 60.0,
             accept_truncated=self.choice("ON_TRUNCATED", ("fail", "accept")) == "accept",
         )
-
-

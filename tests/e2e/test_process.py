@@ -125,7 +125,7 @@ def test_a_wrong_setting_is_a_sentence_and_exit_2(
 
 def test_originals_can_never_be_overwritten(tmp_path: Path) -> None:
     """An output on the source itself is refused; one that contains it fails only what would hit."""
-    fill(tmp_path / "in", ["a.jpg", "in/b.jpg"])
+    fill(tmp_path / "in", ["a.jpg", "b.jpg", "in/b.jpg"])
     before = outputs(tmp_path / "in")
 
     same = process(_task(tmp_path / "in", tmp_path / "in"))

@@ -13,7 +13,6 @@ from shard.planning.location import (
     default_output,
     output_base,
     parse_location,
-    require_apart,
     run_stamp,
 )
 
@@ -120,24 +119,6 @@ def test_below(outer: str, inner: str, answer: str | None) -> None:
 def test_join(start: str, url: str) -> None:
     """Joining goes down, whatever the store; empty parts do not count."""
     assert at(start).join("x", "", "y").url == url
-
-
-@pytest.mark.parametrize("output", ["gs://b/a", "gs://b/a/", "gs://b"])
-def test_output_must_not_hold_the_source(output: str) -> None:
-    """An output that is the source, or above it, is refused: it could replace originals."""
-    with pytest.raises(SettingError, match="OUTPUT_FOLDER is") as raised:
-        require_apart(at("gs://b/a"), at(output))
-
-    assert "gs://b/a" in raised.value.accepted
-
-
-@pytest.mark.parametrize("output", ["gs://b/a/thumbs", "gs://b/ab", "s3://b/a", "gs://c"])
-def test_output_may_lie_elsewhere(output: str) -> None:
-    """An output below, beside or away from the source is accepted."""
-    source = at("gs://b/a")
-    require_apart(source, at(output))
-
-    assert below(at(output), source) is None
 
 
 def test_run_stamp_is_utc() -> None:
