@@ -1,0 +1,58 @@
+"""JPEG XL (extra ``jxl``), through pillow-jxl-plugin."""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from shard.errors import ImageError
+from shard.imaging import colour
+from shard.imaging.decoders.base import Header, Raster
+
+if TYPE_CHECKING:
+    from shard.imaging.geometry import Size
+
+
+@lru_cache(maxsize=1)
+def _library() -> Any:
+    try:
+        from pillow_jxl import JpegXLImagePlugin
+    except ImportError as error:
+        raise ImageError("missing_extra", "JPEG XL needs `pip install shard[jxl]`") from error
+    return JpegXLImagePlugin
+
+
+class JxlDecoder:
+    """The first frame; libjxl applies the orientation itself."""
+
+    def header(self, data: bytes) -> Header:
+        """Read the size and the channels."""
+        image = _library().JXLImageFile(io.BytesIO(data))
+        return Header(
+            format="jxl",
+            width=image.width,
+            height=image.height,
+            has_alpha=image.mode in ("LA", "RGBA"),
+            channels=len(image.getbands()),
+            interlaced=True,
+        )
+
+    def decode(self, data: bytes, header: Header, need: Size, *, lenient: bool = False) -> Raster:
+        """Decode the whole image."""
+        del header, need, lenient
+        image = _library().JXLImageFile(io.BytesIO(data))
+        image.load()
+        box = (0.0, 0.0, float(image.width), float(image.height))
+        return Raster(colour.to_working(image), box, image.info.get("icc_profile"))
+
+    def memory(self, header: Header, need: Size) -> int:
+        """Libjxl works in floats."""
+        del need
+        return header.width * header.height * header.channels * 12
+
+
+def decoder(_name: str) -> JxlDecoder:
+    """Return the decoder of this module; ``missing_extra`` if the plug-in is not installed."""
+    _library()
+    return JxlDecoder()

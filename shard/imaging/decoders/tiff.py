@@ -1,0 +1,43 @@
+"""Which image of a TIFF to read: a pyramid holds smaller copies of its first page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shard.imaging.decoders.base import GAP, Header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shard.imaging.geometry import Size
+
+_MOST_LEVELS = 32
+_SAME_SHAPE = 0.02
+"""Relative difference of aspect ratio up to which a smaller page counts as a copy."""
+
+
+def best_level(data: bytes, header: Header, need: Size, load: Callable[..., Any]) -> dict[str, int]:
+    """Return the loader's options for the smallest copy of at least ``GAP`` times ``need``.
+
+    Copies are sub-images of the first page (as OME-TIFF and vips write them) or pages, each
+    smaller than the one before and of the same shape (as GeoTIFF and GDAL write them).
+    """
+    first = load("tiff", data)
+    subifds = first.get("n-subifds") if first.get_typeof("n-subifds") else 0
+    option, count = ("subifd", subifds) if subifds else ("page", header.frames - 1)
+    best: dict[str, int] = {}
+    width = header.width
+    for index in range(min(count, _MOST_LEVELS)):
+        choice = {option: index if subifds else index + 1}
+        level = load("tiff", data, **choice)
+        if not _is_copy(level, header, width) or level.bands != first.bands:
+            break
+        if level.width < GAP * need[0] or level.height < GAP * need[1]:
+            break
+        best, width = choice, level.width
+    return best
+
+
+def _is_copy(level: Any, header: Header, above: int) -> bool:
+    shape = level.width * header.height / (level.height * header.width)
+    return bool(level.width < above and abs(shape - 1) < _SAME_SHAPE)

@@ -1,0 +1,189 @@
+"""PNG, TIFF, WebP, AVIF and GIF: libvips, streamed top to bottom and shrunk on the way."""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from shard.imaging.decoders import tiff
+from shard.imaging.decoders.base import GAP, Header, Raster, shrink_factor
+
+if TYPE_CHECKING:
+    from shard.imaging.geometry import Size
+
+_LOADERS = {
+    "png": "pngload_buffer",
+    "tiff": "tiffload_buffer",
+    "webp": "webpload_buffer",
+    "avif": "heifload_buffer",
+    "gif": "gifload_buffer",
+    "svg": "svgload_buffer",
+}
+_DEPTHS = {"uchar": 8, "char": 8, "ushort": 16, "short": 16, "uint": 32, "int": 32, "float": 32}
+_MODES = {1: "L", 3: "RGB", 4: "RGBa"}
+_LINES_HELD = 256
+"""Rows that a streamed decode holds at once: strips, tiles and libvips' own buffers."""
+
+
+@lru_cache(maxsize=1)
+def library() -> Any:
+    """Return pyvips, set up for a worker: one thread, no caches, nothing said on stderr."""
+    import pyvips
+
+    pyvips.cache_set_max(0)
+    pyvips.concurrency_set(1)
+    logging.getLogger("pyvips").setLevel(logging.CRITICAL)
+    return pyvips
+
+
+class VipsDecoder:
+    """One format of ``_LOADERS``."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def header(self, data: bytes) -> Header:
+        """Read what libvips reads when it opens a file."""
+        image = load(self._name, data)
+        width, height = (
+            image.width,
+            image.get("page-height") if has(image, "page-height") else image.height,
+        )
+        return Header(
+            format=self._name,
+            width=width,
+            height=height,
+            orientation=_orientation(image, self._name),
+            has_alpha=bool(image.hasalpha()),
+            frames=image.get("n-pages") if has(image, "n-pages") else 1,
+            interlaced=has(image, "interlaced") and bool(image.get("interlaced")),
+            channels=image.bands,
+            depth=_DEPTHS.get(image.format, 64),
+            exif=image.get("exif-data") if has(image, "exif-data") else None,
+        )
+
+    def decode(self, data: bytes, header: Header, need: Size, *, lenient: bool = False) -> Raster:
+        """Stream the pixels through a box filter down to what is needed."""
+        options: dict[str, Any] = {"fail_on": "none" if lenient else "error"}
+        if self._name == "webp":
+            scale = max(GAP * need[0] / header.width, GAP * need[1] / header.height)
+            options["scale"] = min(1.0, scale)
+        elif self._name == "tiff":
+            options |= tiff.best_level(data, header, need, load)
+        image = load(self._name, data, **options)
+        return to_raster(
+            image, min(image.width // (GAP * need[0]), image.height // (GAP * need[1]))
+        )
+
+    def memory(self, header: Header, need: Size) -> int:
+        """Count a band of rows where the file streams; the whole image where it does not."""
+        pixel = header.channels * max(1, header.depth // 8)
+        whole = header.width * header.height
+        factor = shrink_factor(header, need)
+        shrunk = whole // factor**2 * header.channels * (5 if header.has_alpha else 2)
+        if header.interlaced or self._name in ("avif", "gif"):
+            return whole * max(pixel, 4) * 2 + shrunk
+        if self._name == "webp":
+            return shrunk * 2 + header.width * _LINES_HELD * 4
+        return header.width * min(header.height, _LINES_HELD) * pixel * 4 + shrunk
+
+
+def decoder(name: str) -> VipsDecoder:
+    """Return the decoder of one format of this module."""
+    library()
+    return VipsDecoder(name)
+
+
+def load(name: str, data: bytes, **options: Any) -> Any:
+    """Open ``data`` with the one loader of its format; libvips does not sniff."""
+    return library().Operation.call(_LOADERS[name], data, access="sequential", **options)
+
+
+def has(image: Any, field: str) -> bool:
+    """Tell whether the file gave this field."""
+    return bool(image.get_typeof(field))
+
+
+def jpeg_ends_early(data: bytes) -> bool:
+    """Tell whether libjpeg warns that a JPEG's data end before its last row."""
+    vips = library()
+    image = vips.Operation.call(
+        "jpegload_buffer", data, shrink=8, fail_on="warning", access="sequential"
+    )
+    try:
+        image.avg()
+    except vips.Error as error:
+        return "remature end" in str(error)
+    return False
+
+
+def to_raster(image: Any, factor: int) -> Raster:
+    """Run the pipeline: premultiply, shrink by ``factor``, make 8 bits of each channel."""
+    icc = image.get("icc-profile-data") if has(image, "icc-profile-data") else None
+    width, height = image.width, image.height
+    image = _as_sums_allow(image)
+    if factor > 1:
+        image = image.shrink(factor, factor, ceil=True)
+    factor = max(1, factor)
+    image, icc = _as_bytes(image, icc)
+    mode = "CMYK" if image.interpretation == "cmyk" else _MODES[image.bands]
+    raw = bytes(image.write_to_memory())
+    pixels = Image.frombuffer(mode, (image.width, image.height), raw, "raw", mode, 0, 1)
+    return Raster(pixels, (0.0, 0.0, width / factor, height / factor), icc)
+
+
+def _as_sums_allow(image: Any) -> Any:
+    """Return the image in a form whose pixels may be averaged: no NaN, alpha premultiplied."""
+    if image.format in ("float", "double"):
+        # Infinities go the way of NaN: neither has a place between black and white.
+        image = (image.abs() < float("inf")).ifthenelse(image, 0)
+    elif image.format in ("complex", "dpcomplex"):
+        image = image.abs()
+    if image.hasalpha():
+        interpretation = image.interpretation
+        if image.bands == 2:  # noqa: PLR2004 - grey and alpha; from here on three channels and alpha
+            image = image[0].bandjoin([image[0], image[0], image[1]])
+            interpretation = "rgb16" if image.format == "ushort" else "srgb"
+        image = image.copy(interpretation=interpretation)
+        image = image.premultiply(max_alpha=65535 if interpretation == "rgb16" else 255)
+    return image
+
+
+def _as_bytes(image: Any, icc: bytes | None) -> tuple[Any, bytes | None]:
+    """Return the image as 8-bit L, RGB, RGBa or CMYK, and its profile if that still fits."""
+    if image.interpretation in ("lab", "labs", "labq", "xyz", "scrgb", "hsv", "lch", "yxy"):
+        return image.colourspace("srgb"), None
+    interpretation = image.interpretation
+    if image.format in ("float", "double") and interpretation in ("srgb", "rgb16", "grey16"):
+        image = image if interpretation == "srgb" else image / 257.0
+    elif image.format == "ushort":
+        image = image / 257.0
+    elif image.format != "uchar":
+        image = _stretch(image)
+    if image.bands not in (1, 3, 4):
+        image = image[:3] if image.bands > 4 else image[0]  # noqa: PLR2004
+    if image.format != "uchar":
+        image = (image + 0.5).cast("uchar")
+    if interpretation == "cmyk":
+        return image[:4].copy(interpretation="cmyk"), icc
+    return image.copy(interpretation="b-w" if image.bands == 1 else "srgb"), icc
+
+
+def _stretch(image: Any) -> Any:
+    """Scale values that have no natural white (float, 32-bit, signed) by their own range."""
+    image = image.copy_memory()
+    low, high = image.min(), image.max()
+    return (image - low) * (255.0 / (high - low)) if high > low else image * 0
+
+
+def _orientation(image: Any, name: str) -> int:
+    """Return the EXIF or TIFF orientation; AVIF's own transforms are applied by its decoder."""
+    if name == "avif" or not has(image, "orientation"):
+        return 1
+    value = image.get("orientation")
+    if not 1 <= value <= 8:  # noqa: PLR2004
+        return 1
+    return int(value)

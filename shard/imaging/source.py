@@ -1,0 +1,155 @@
+"""An image that was accepted: sniffed, its header read and held against the limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shard.errors import ImageError
+from shard.imaging import boundary, geometry
+from shard.imaging.decoders import FORMATS, decoder_for
+from shard.imaging.sniff import REFUSED, sniff
+from shard.planning import formats
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shard.imaging.decoders.base import Header, Raster
+    from shard.imaging.geometry import Size
+    from shard.model import Format, Limits, Rendition
+
+_ANIMATED = frozenset({"gif", "webp", "avif", "heic", "jxl"})
+_SWAPPED = 5
+"""EXIF orientations from here on swap the axes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An image, its pixels not yet decoded. ``width`` and ``height`` are upright, in pixels."""
+
+    data: bytes
+    header: Header
+    notes: tuple[str, ...] = ()
+
+    @property
+    def format(self) -> str:
+        """The content's format: ``jpeg``, ``png``, ``tiff``, ..."""
+        return self.header.format
+
+    @property
+    def width(self) -> int:
+        """The width after orientation."""
+        return self.size[0]
+
+    @property
+    def height(self) -> int:
+        """The height after orientation."""
+        return self.size[1]
+
+    @property
+    def size(self) -> Size:
+        """Width and height after orientation."""
+        stored = (self.header.width, self.header.height)
+        return stored[::-1] if self.orientation >= _SWAPPED else stored
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the image may be transparent somewhere."""
+        return self.header.has_alpha
+
+    @property
+    def frames(self) -> int:
+        """The number of frames or pages."""
+        return self.header.frames
+
+    @property
+    def orientation(self) -> int:
+        """The EXIF orientation, 1 to 8."""
+        return self.header.orientation
+
+    @property
+    def progressive(self) -> bool:
+        """Whether the file is progressive or interlaced."""
+        return self.header.interlaced
+
+    def peak_memory(self, renditions: Sequence[Rendition]) -> int:
+        """Return the bytes that decoding and resizing for ``renditions`` will take at most.
+
+        A prediction from the header; the file's own bytes are counted too.
+        """
+        need = self.need(renditions)
+        made = sum(4 * rendition.width * rendition.height for rendition in renditions)
+        return len(self.data) + decoder_for(self.format).memory(self.header, need) + 3 * made
+
+    def need(self, renditions: Sequence[Rendition]) -> Size:
+        """Return the size, on the stored axes, that the largest rendition scales the image to."""
+        plans = [geometry.plan(self.size, rendition).scaled for rendition in renditions]
+        need = (max(width for width, _ in plans), max(height for _, height in plans))
+        return need[::-1] if self.orientation >= _SWAPPED else need
+
+    def decode(self, need: Size, limits: Limits) -> Raster:
+        """Decode once for all; ``ImageError`` is all that it raises."""
+        decoder = decoder_for(self.format)
+        complete = boundary.is_complete(self.format, self.data)
+        try:
+            with boundary.only_image_errors(self.format, complete=complete):
+                return decoder.decode(self.data, self.header, need)
+        except ImageError as error:
+            if not (limits.accept_truncated and error.reason == "truncated"):
+                raise
+        with boundary.only_image_errors(self.format, complete=complete):
+            raster = decoder.decode(self.data, self.header, need, lenient=True)
+        return _noted(raster)
+
+
+def open_image(data: bytes, limits: Limits, name: str | None = None) -> Source:
+    """Sniff, read the header, and refuse what is over ``limits``, before any pixel is decoded.
+
+    ``name`` (a key) decides nothing; where its extension says another format, that is noted.
+    Raises ``ImageError``: ``empty``, ``not_an_image``, ``unsupported``, ``missing_extra``,
+    ``truncated``, ``corrupt``, ``too_many_pixels``, ``too_many_bytes``, ``too_many_frames``.
+    """
+    if not data:
+        raise ImageError("empty", "the object has no bytes")
+    if len(data) > limits.max_bytes:
+        raise ImageError("too_many_bytes", f"{len(data)} bytes; accepted: up to {limits.max_bytes}")
+    kind = sniff(data)
+    if kind is None:
+        raise ImageError("not_an_image", f"no image format begins with {data[:8]!r}")
+    if kind in REFUSED:
+        raise ImageError("unsupported", f"{REFUSED[kind]}; accepted: {', '.join(FORMATS)}")
+    with boundary.only_image_errors(kind, complete=boundary.is_complete(kind, data)):
+        header = decoder_for(kind).header(data)
+    _check(header, limits)
+    return Source(data, header, (*header.notes, *_name_notes(kind, name)))
+
+
+def output_format(source: Source, rendition: Rendition) -> Format:
+    """Return the format that ``rendition`` of ``source`` is encoded in."""
+    return formats.resolve(rendition.format, source.format, source.has_alpha)
+
+
+def _check(header: Header, limits: Limits) -> None:
+    width, height = header.width, header.height
+    if width < 1 or height < 1:
+        raise ImageError("corrupt", f"the header says {width}x{height} pixels")
+    if width * height > limits.max_pixels:
+        raise ImageError(
+            "too_many_pixels",
+            f"{width}x{height} is {width * height} pixels; accepted: up to {limits.max_pixels}",
+        )
+    if header.format in _ANIMATED and header.frames > limits.max_frames:
+        raise ImageError(
+            "too_many_frames", f"{header.frames} frames; accepted: up to {limits.max_frames}"
+        )
+
+
+def _name_notes(kind: str, name: str | None) -> tuple[str, ...]:
+    said = formats.format_for_extension(formats.extension(name)) if name else None
+    return (f"named_{said}_is_{kind}",) if said and said != kind else ()
+
+
+def _noted(raster: Raster) -> Raster:
+    from dataclasses import replace
+
+    return replace(raster, notes=tuple(dict.fromkeys((*raster.notes, "truncated"))))
