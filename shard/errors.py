@@ -19,7 +19,7 @@ class SettingError(ShardError):
 
 
 class RunConflict(ShardError):
-    """This task's settings differ from those its run was started with."""
+    """The settings of a task differ from those its run was started with."""
 
     def __init__(self, run_id: str, field: str, ours: object, theirs: object) -> None:
         self.run_id, self.field, self.ours, self.theirs = run_id, field, ours, theirs

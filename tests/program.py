@@ -82,7 +82,8 @@ def outputs(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and ".shard" not in path.relative_to(folder).parts
+        if path.is_file()
+        and not any(part.startswith(".shard") for part in path.relative_to(folder).parts)
     }
 
 

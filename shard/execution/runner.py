@@ -93,9 +93,12 @@ class Runner:
         self._feed = iter(chains)
         while not self.stop.requested and self.refused is None:
             self._fill()
-            if not self.pool.in_hand and not self._waiting_for_cadence:
+            if self.pool.in_hand:
+                self._step(self._pause())
+            elif self._waiting_for_cadence:
+                self.stop.sleep(self._pause())
+            else:
                 break
-            self._step(self._pause())
         if self.pool.in_hand:
             self._drain()
         return total - self._settled

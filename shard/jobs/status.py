@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from shard.errors import ObjectMissing, StorageError
+from shard.errors import BucketMissing, ObjectMissing, StorageError
 from shard.execution import run_record
 from shard.planning.location import default_output, parse_location
 from shard.report import status, summary
@@ -40,9 +40,12 @@ def _find(url: str) -> tuple[Store, RunRecord]:
     except ObjectMissing:
         pass
     runs = open_store(run_record.runs_url(url), options)
-    names = [match[1] for item in runs.list() if (match := _RUN.fullmatch(item.key))]
-    found = [(name, open_store(f"{runs.url}/{name}", options)) for name in names]
-    records = [(run_record.load(store), store) for _, store in found]
+    try:
+        names = [match[1] for item in runs.list() if (match := _RUN.fullmatch(item.key))]
+    except BucketMissing:
+        names = []  # the bucket itself was there a moment ago: only this folder is not
+    found = [open_store(f"{runs.url}/{name}", options) for name in names]
+    records = [(run_record.load(store), store) for store in found]
     if not records:
         raise StorageError(
             url, "holds no run", "Name the folder that the summary calls the ledger, or an output"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tests.program import (
     FAULTS,
+    ROOT,
     fill,
     lines,
     outputs,
@@ -28,7 +29,7 @@ def _task(tmp_path: Path, **more: str) -> dict[str, str]:
         "INPUT_FOLDER": str(tmp_path / "in"),
         "OUTPUT_FOLDER": str(tmp_path / "out"),
         "WORKERS": "2",
-        "PYTHONPATH": str(FAULTS),
+        "PYTHONPATH": f"{FAULTS}:{ROOT}",
         "FAULTS_FOLDER": str(tmp_path),
         **more,
     }

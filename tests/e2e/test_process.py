@@ -50,7 +50,7 @@ def test_empty_and_stale_outputs_are_made_again(tmp_path: Path) -> None:
     (tmp_path / "out/empty.jpg").write_bytes(b"")
     (tmp_path / "in/stale.jpg").write_bytes(picture(50, 50))
 
-    done = process(_task(tmp_path / "in", tmp_path / "out"))
+    done = process(_task(tmp_path / "in", tmp_path / "out", RUN_ID="second"))
 
     assert done.returncode == 0
     assert summaries(tmp_path / "out")[-1]["totals"]["written"] == 2
