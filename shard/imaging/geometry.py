@@ -2,8 +2,8 @@
 
 **The rule.** With ``s = min(W / w, H / h)`` (``max`` for ``cover``), capped at 1 unless
 ``enlarge``, an image of ``w x h`` is scaled to ``s * w`` by ``s * h``, each side rounded half up
-and at least 1. The sums are done in integers, so the side that binds is the box's exactly, no side is ever over the
-box, and the other side is less than one pixel from the true aspect ratio.
+and at least 1. The sums are done in integers, so the side that binds is the box's exactly, no side
+is ever over the box, and the other side is less than one pixel from the true aspect ratio.
 """
 
 from __future__ import annotations

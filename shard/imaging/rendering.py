@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """One rendition, encoded. ``ms``: ``decode`` (shared by all renditions), ``resize``, ``encode``."""
+    """One rendition, encoded. ``ms``: ``decode`` (shared by all), ``resize``, ``encode``."""
 
     rendition: Rendition
     format: Format
