@@ -19,11 +19,15 @@ FIRST_KEYS = 5
 
 @dataclass(slots=True)
 class Totals:
-    """Counts are of outcomes (item x rendition); ``bytes_in`` counts a source once an item."""
+    """Counts are of outcomes (item x rendition), unless their names say images.
+
+    ``bytes_in`` counts a source once an item; ``failed_keys`` names the first keys by reason.
+    """
 
     written: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
+    failed_images: Counter[str] = field(default_factory=Counter)
     failed_keys: dict[str, list[str]] = field(default_factory=dict)
     retryable: int = 0
     items_rendered: int = 0
@@ -39,29 +43,37 @@ class Totals:
     def add_item(self, outcomes: Iterable[Outcome]) -> None:
         """Add all outcomes of one item: what is common to them counts once."""
         rendered = False
+        failed: dict[str, str] = {}
         for outcome in outcomes:
             self._add(outcome)
+            if outcome.status is Status.FAILED:
+                failed[outcome.reason or "error"] = outcome.key
             if not rendered and outcome.status is not Status.SKIPPED:
                 rendered = True
                 self.items_rendered += outcome.status is Status.WRITTEN
                 self.bytes_in += outcome.bytes_in
                 self._add_ms(outcome, shared=True)
             self._add_ms(outcome, shared=False)
+        for reason, key in failed.items():
+            self.add_failed_image(reason, key)
+
+    def add_failed_image(self, reason: str, key: str) -> None:
+        """Count an image that failed for this reason, in however many renditions."""
+        self.failed_images[reason] += 1
+        keys = self.failed_keys.setdefault(reason, [])
+        if len(keys) < FIRST_KEYS:
+            keys.append(key)
 
     def _add(self, outcome: Outcome) -> None:
-        if outcome.status is Status.WRITTEN:
-            self.written += 1
-            self.bytes_out += outcome.bytes_out
-            return
-        reason = outcome.reason or "error"
-        if outcome.status is Status.SKIPPED:
-            self.skipped[reason] += 1
-            return
-        self.failed[reason] += 1
-        self.retryable += outcome.retryable
-        keys = self.failed_keys.setdefault(reason, [])
-        if len(keys) < FIRST_KEYS and outcome.key not in keys:
-            keys.append(outcome.key)
+        match outcome.status:
+            case Status.WRITTEN:
+                self.written += 1
+                self.bytes_out += outcome.bytes_out
+            case Status.SKIPPED:
+                self.skipped[outcome.reason or "error"] += 1
+            case Status.FAILED:
+                self.failed[outcome.reason or "error"] += 1
+                self.retryable += outcome.retryable
 
     def _add_ms(self, outcome: Outcome, *, shared: bool) -> None:
         # Only the write is a rendition's own; all other stages are the item's, on each line.
@@ -77,9 +89,10 @@ class Totals:
         self.written += other.written
         self.skipped.update(other.skipped)
         self.failed.update(other.failed)
+        self.failed_images.update(other.failed_images)
         for reason, keys in other.failed_keys.items():
             ours = self.failed_keys.setdefault(reason, [])
-            ours.extend(key for key in keys[: FIRST_KEYS - len(ours)] if key not in ours)
+            ours.extend(keys[: FIRST_KEYS - len(ours)])
         self.retryable += other.retryable
         self.items_rendered += other.items_rendered
         self.bytes_in += other.bytes_in
@@ -92,6 +105,7 @@ class Totals:
             "written": self.written,
             "skipped": dict(self.skipped),
             "failed": dict(self.failed),
+            "failed_images": dict(self.failed_images),
             "failed_keys": self.failed_keys,
             "retryable": self.retryable,
             "items_rendered": self.items_rendered,
@@ -107,6 +121,7 @@ class Totals:
             written=data["written"],
             skipped=Counter(data["skipped"]),
             failed=Counter(data["failed"]),
+            failed_images=Counter(data["failed_images"]),
             failed_keys={reason: list(keys) for reason, keys in data["failed_keys"].items()},
             retryable=data["retryable"],
             items_rendered=data["items_rendered"],

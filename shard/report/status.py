@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from shard.execution.totals import FIRST_KEYS, Totals
+from shard.execution.totals import Totals
+from shard.model import Outcome, Status
 from shard.report import summary, words
 
 if TYPE_CHECKING:
@@ -101,29 +102,28 @@ def fold(lines: Iterable[dict[str, Any]]) -> tuple[Totals, int, int]:
         if known and known["status"] == "written" and line["status"] == "skipped":
             continue
         last[where] = line
-    totals = Totals()
-    seen: set[str] = set()
-    failed: set[str] = set()
-    written: set[str] = set()
+    by_key: dict[str, list[dict[str, Any]]] = {}
     for (key, _), line in last.items():
-        if key not in seen and line["status"] != "skipped":
-            totals.bytes_in += line["bytes_in"]
-        seen.add(key)
-        if line["status"] == "written":
-            totals.written += 1
-            totals.bytes_out += line["bytes_out"]
-            written.add(key)
-        elif line["status"] == "skipped":
-            totals.skipped[line["reason"]] += 1
-        else:
-            failed.add(key)
-            totals.failed[line["reason"]] += 1
-            totals.retryable += line["retryable"]
-            keys = totals.failed_keys.setdefault(line["reason"], [])
-            if len(keys) < FIRST_KEYS and key not in keys:
-                keys.append(key)
-    totals.items_rendered = len(written)
-    return totals, len(seen), len(failed)
+        by_key.setdefault(key, []).append(line)
+    totals, failed = Totals(), 0
+    for key in sorted(by_key):
+        outcomes = [_outcome(line) for line in by_key[key]]
+        totals.add_item(outcomes)
+        failed += any(outcome.status is Status.FAILED for outcome in outcomes)
+    return totals, len(by_key), failed
+
+
+def _outcome(line: dict[str, Any]) -> Outcome:
+    """Return what the sums need of a ledger's line; its times are summed up by attempt."""
+    return Outcome(
+        key=line["key"],
+        rendition=line["rendition"],
+        status=Status(line["status"]),
+        reason=line.get("reason"),
+        bytes_in=line["bytes_in"],
+        bytes_out=line["bytes_out"],
+        retryable=line["retryable"],
+    )
 
 
 def text(state: RunState, where: summary.Where, seconds: float | None = None) -> str:

@@ -87,10 +87,11 @@ def _counts(totals: Totals, seconds: float) -> Iterator[str]:
         "skipped", words.number(totals.skipped.total()) + (f" ({skipped})" if skipped else "")
     )
     yield _row("failed", words.number(totals.failed.total()))
-    for reason, count in totals.failed.most_common():
+    for reason, count in totals.failed_images.most_common():
         keys = totals.failed_keys.get(reason, [])
         more = ", ..." if count > len(keys) else ""
-        yield f"    {reason} {words.number(count)}: " + ", ".join(map(repr, keys)) + more
+        named = ", ".join(map(repr, keys)) + more
+        yield f"    {reason}, {words.plural(count, 'image')}: {named}"
     if stages := stage_shares(totals):
         yield _row("time in", stages)
 

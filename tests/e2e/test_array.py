@@ -48,7 +48,7 @@ def test_a_bad_image_is_not_retried_for_ever_and_is_named(tmp_path: Path) -> Non
     done = shard("run", "in", "out", "--tasks", "2", "--retries", "3", cwd=tmp_path)
 
     assert done.returncode == 1
-    assert "truncated 1: 'bad.jpg'" in done.stdout
+    assert "truncated, 1 image: 'bad.jpg'" in done.stdout
     assert len([line for line in lines(tmp_path / "out") if line["key"] == "bad.jpg"]) == 1
 
 

@@ -69,7 +69,7 @@ def test_one_bad_image_is_named_and_costs_only_itself(tmp_path: Path) -> None:
     assert done.returncode == 1
     failed = {line["key"]: line["reason"] for line in lines(tmp_path / "out") if line.get("detail")}
     assert failed == {"cut.jpg": "truncated", "text.jpg": "not_an_image"}
-    assert "truncated 1: 'cut.jpg'" in done.stdout
+    assert "truncated, 1 image: 'cut.jpg'" in done.stdout
     assert set(outputs(tmp_path / "out")) == {"good.jpg"}
 
 
@@ -133,7 +133,7 @@ def test_originals_can_never_be_overwritten(tmp_path: Path) -> None:
 
     assert same.returncode == 2
     assert above.returncode == 1
-    assert "would_overwrite_source 1: 'in/b.jpg'" in above.stdout
+    assert "would_overwrite_source, 1 image: 'in/b.jpg'" in above.stdout
     assert outputs(tmp_path / "in") == before
     assert (tmp_path / "a.jpg").exists()
 

@@ -31,10 +31,8 @@ def test_json_round_trip_keeps_every_sum() -> None:
     totals.add_item([_outcome("s", Status.FAILED, reason="corrupt", retryable=True)])
     totals.add_item([_outcome("s", Status.SKIPPED, reason="fresh")])
 
-    again = Totals.from_json(totals.to_json())
-    again.merge(totals)
+    again = Totals()
+    again.merge(Totals.from_json(totals.to_json()))
 
-    assert again.failed == {"corrupt": 2}
-    assert again.skipped == {"fresh": 2}
-    assert again.retryable == 2
+    assert again == totals
     assert again.failed_keys == {"corrupt": ["a"]}
