@@ -231,6 +231,8 @@ def _weed(folder: Path) -> tuple[list[str], int]:
     master, volume, filer, s3 = free_ports(4)
     identities = folder / "identities.json"
     identities.write_text(json.dumps(SEAWEED_IDENTITIES))
+    # A bucket takes 7 volumes at its first object unless told otherwise, until none are left.
+    (folder / "master.toml").write_text("[master.volume_growth]\ncopy_1 = 1\n")
     command = [
         str(Path(sys.executable).parent / "weed"),
         "server",
@@ -241,7 +243,7 @@ def _weed(folder: Path) -> tuple[list[str], int]:
         f"-master.port={master}",
         "-master.volumeSizeLimitMB=256",
         f"-volume.port={volume}",
-        "-volume.max=200",
+        "-volume.max=5000",
         "-filer",
         f"-filer.port={filer}",
         f"-filer.localSocket={folder}/filer.sock",

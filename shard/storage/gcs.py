@@ -1,0 +1,183 @@
+"""A prefix of a Google Cloud Storage bucket as a store."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shard.errors import ObjectMissing
+from shard.model import Item
+from shard.storage.credentials import CONNECT_TIMEOUT, GCS_REMEDY
+from shard.storage.keys import check_object_key
+from shard.storage.once import Once
+from shard.storage.retry import Guard
+from shard.storage.roots import split_bucket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from shard.storage.base import StorageOptions
+
+_FIELDS = "items(name,size,updated,generation,contentType),nextPageToken"
+_PAGE = 1000
+_CHUNK = 8 << 20
+
+
+class GCSStore:
+    """Objects below ``gs://bucket/prefix/``.
+
+    gcsfs reads, writes and deletes; google-cloud-storage lists page by page (gcsfs's listing holds
+    everything and stops at 10,000,000 objects), tells facts, streams files and signs.
+    """
+
+    def __init__(self, url: str, options: StorageOptions) -> None:
+        self.url = url
+        self._bucket, self._root = split_bucket(url)
+        self._guard = Guard(url, options.retry_budget, GCS_REMEDY)
+        self._timeout = (CONNECT_TIMEOUT, options.request_timeout)
+        self._options = options
+        self._client: Once[Any] = Once(self._open_client)
+        self._fs: Once[Any] = Once(self._open_filesystem)
+        self._bucket_seen = False
+
+    def list(self, *, prefix: str = "", start_after: str | None = None) -> Iterator[Item]:
+        """Yield every object, in byte order of the key; see ``Store.list``.
+
+        A page that fails is asked for again by its own token.
+        """
+        cut = len(self._root)
+        token: str | None = None
+        while True:
+            blobs, token = self._guard.call("", lambda: self._page(prefix, start_after, token))  # noqa: B023  # called at once
+            self._bucket_seen = True
+            for blob in blobs:
+                key = blob.name[cut:]
+                if key and (start_after is None or key > start_after):
+                    yield _item(key, blob)
+            if not token:
+                return
+
+    def stat(self, key: str) -> Item | None:
+        """Return the object's facts; ``None`` for a certain 404 of it in a bucket that is there."""
+        blob = self._blob(key)
+        try:
+            self._guard.call(key, lambda: blob.reload(timeout=self._timeout, retry=None))
+        except ObjectMissing:
+            self._require_bucket()
+            return None
+        return _item(key, blob)
+
+    def read(self, key: str, start: int = 0, end: int | None = None) -> bytes:
+        """Return the object's bytes; see ``Store.read``."""
+        path = self._path(key)
+        if end is not None and end <= start:
+            return b""
+        return self._guard.call(key, lambda: self._get(path, start, end))
+
+    def write(
+        self,
+        key: str,
+        data: bytes | Path,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+        create_only: bool = False,
+    ) -> None:
+        """Write the object; see ``Store.write``. Create-only is ``ifGenerationMatch=0``."""
+        path = self._path(key)
+        facts: dict[str, Any] = {"content_type": content_type, "metadata": dict(metadata or {})}
+
+        def put() -> None:
+            if isinstance(data, Path):
+                self._put_file(key, data, facts, create_only)
+            else:
+                mode = "create" if create_only else "overwrite"
+                self._fs().pipe_file(path, data, mode=mode, chunksize=_CHUNK, **facts)
+
+        self._guard.call(key, put)
+
+    def delete(self, key: str) -> None:
+        """Remove the object; no error if it is not there."""
+        blob = self._blob(key)
+        try:
+            self._guard.call(key, lambda: blob.delete(timeout=self._timeout, retry=None))
+        except ObjectMissing:
+            self._require_bucket()
+
+    def sign(self, key: str, seconds: int) -> str:
+        """Return a V4 signed URL; needs a service account's key or the right to sign with IAM."""
+        blob = self._blob(key)
+        return str(
+            self._guard.call(
+                key,
+                lambda: blob.generate_signed_url(
+                    version="v4", expiration=timedelta(seconds=seconds)
+                ),
+            )
+        )
+
+    def _open_client(self) -> Any:
+        from shard.storage.gcs_clients import storage_client
+
+        return self._guard.call("", lambda: storage_client(self._options))
+
+    def _open_filesystem(self) -> Any:
+        from shard.storage.gcs_clients import filesystem
+
+        return self._guard.call("", lambda: filesystem(self._options))
+
+    def _page(
+        self, prefix: str, start_after: str | None, token: str | None
+    ) -> tuple[Sequence[Any], str | None]:
+        answer = self._client().list_blobs(
+            self._bucket,
+            prefix=self._root + prefix,
+            start_offset=None if start_after is None else self._root + start_after,
+            fields=_FIELDS,
+            page_size=_PAGE,
+            page_token=token,
+            timeout=self._timeout,
+            retry=None,
+        )
+        return (*next(answer.pages, ()),), answer.next_page_token
+
+    def _get(self, path: str, start: int, end: int | None) -> bytes:
+        if start == 0 and end is None:
+            return bytes(self._fs().cat_file(path))
+        return bytes(self._fs().cat_file(path, start=start, end=end))
+
+    def _put_file(self, key: str, path: Path, facts: Mapping[str, Any], create_only: bool) -> None:
+        blob = self._blob(key)
+        blob.chunk_size = _CHUNK
+        blob.metadata = facts["metadata"] or None
+        blob.upload_from_filename(
+            str(path),
+            content_type=facts["content_type"],
+            if_generation_match=0 if create_only else None,
+            timeout=self._timeout,
+            retry=None,
+        )
+
+    def _path(self, key: str) -> str:
+        return f"{self._bucket}/{check_object_key(self.url, key, self._root)}"
+
+    def _blob(self, key: str) -> Any:
+        full = check_object_key(self.url, key, self._root)
+        return self._client().bucket(self._bucket).blob(full)
+
+    def _require_bucket(self) -> None:
+        """Raise ``BucketMissing`` where a 404 came of that."""
+        if not self._bucket_seen:
+            self._guard.call("", lambda: self._page("", None, None))
+            self._bucket_seen = True
+
+
+def _item(key: str, blob: Any) -> Item:
+    return Item(
+        key=key,
+        size=int(blob.size or 0),
+        modified=blob.updated,
+        fingerprint=str(blob.generation or ""),
+        content_type=blob.content_type,
+    )

@@ -1,0 +1,158 @@
+"""A prefix of an S3 bucket, on AWS or any compatible server, as a store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shard.errors import ObjectMissing, SettingError, StorageError
+from shard.storage.credentials import S3_REMEDY, S3Access, s3_access
+from shard.storage.faults import understand
+from shard.storage.keys import check_object_key
+from shard.storage.once import Once
+from shard.storage.retry import Guard
+from shard.storage.roots import split_bucket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from shard.model import Item
+    from shard.storage.base import StorageOptions
+    from shard.storage.s3_clients import BotoClient, Client
+
+_RANGE_NOT_SATISFIABLE = 416
+BACKENDS = ("obstore", "s3fs")
+
+
+class S3Store:
+    """Objects below ``s3://bucket/prefix/``.
+
+    Objects go through ``options.s3_backend``; listing, signing, files and keys that a backend
+    cannot express go through boto3. Clients are made at first use, once, whatever the threads.
+    """
+
+    def __init__(self, url: str, options: StorageOptions) -> None:
+        if options.s3_backend not in BACKENDS:
+            raise SettingError("S3_BACKEND", options.s3_backend, " or ".join(BACKENDS))
+        self.url = url
+        self._bucket, self._root = split_bucket(url)
+        self._options = options
+        self._guard = Guard(url, options.retry_budget, S3_REMEDY)
+        self._access = Once(self._open_access)
+        self._backend = Once(self._open_backend)
+        self._boto = Once(self._open_boto)
+        self._bucket_seen = False
+
+    def list(self, *, prefix: str = "", start_after: str | None = None) -> Iterator[Item]:
+        """Yield every object, in the bucket's order; see ``Store.list``."""
+        from shard.storage.s3_listing import pages
+
+        client = self._access().client
+        after = None if start_after is None else self._root + start_after
+        cut = len(self._root)
+        for page in pages(client, self._guard, self._bucket, self._root + prefix, after):
+            self._bucket_seen = True
+            for item in page.items:
+                key = item.key[cut:]
+                if key and (start_after is None or key > start_after):
+                    yield replace(item, key=key) if cut else item
+
+    def stat(self, key: str) -> Item | None:
+        """Return the object's facts; ``None`` for a certain 404 of it in a bucket that is there."""
+        full = check_object_key(self.url, key, self._root)
+        try:
+            item = self._guard.call(key, lambda: self._client_for(full).head(full))
+        except ObjectMissing:
+            self._require_bucket()
+            return None
+        return replace(item, key=key)
+
+    def read(self, key: str, start: int = 0, end: int | None = None) -> bytes:
+        """Return the object's bytes; see ``Store.read``."""
+        full = check_object_key(self.url, key, self._root)
+        if end is not None and end <= start:
+            return b""
+        return self._guard.call(key, lambda: self._get(full, start, end))
+
+    def write(
+        self,
+        key: str,
+        data: bytes | Path,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+        create_only: bool = False,
+    ) -> None:
+        """Write the object; see ``Store.write``. A ``Path`` goes up in parts."""
+        full = check_object_key(self.url, key, self._root)
+        facts: dict[str, Any] = {"ContentType": content_type, "Metadata": dict(metadata or {})}
+
+        def put() -> None:
+            if isinstance(data, Path):
+                self._boto().put_file(full, data, facts, create_only=create_only)
+            else:
+                self._client_for(full).put(full, data, facts, create_only=create_only)
+
+        self._guard.call(key, put)
+
+    def delete(self, key: str) -> None:
+        """Remove the object; no error if it is not there."""
+        full = check_object_key(self.url, key, self._root)
+        try:
+            self._guard.call(key, lambda: self._client_for(full).delete(full))
+        except ObjectMissing:
+            self._require_bucket()
+
+    def sign(self, key: str, seconds: int) -> str:
+        """Return a SigV4 URL that reads the object for ``seconds`` (AWS: a week at most)."""
+        full = check_object_key(self.url, key, self._root)
+        if self._access().anonymous:
+            raise StorageError(self.url, "there are no credentials to sign with", S3_REMEDY)
+        wanted = {"Bucket": self._bucket, "Key": full}
+        return str(
+            self._guard.call(
+                key,
+                lambda: self._access().client.generate_presigned_url(
+                    "get_object", Params=wanted, ExpiresIn=seconds
+                ),
+            )
+        )
+
+    def _get(self, full: str, start: int, end: int | None) -> bytes:
+        try:
+            return self._client_for(full).get(full, start, end)
+        except Exception as error:
+            if understand(error).status == _RANGE_NOT_SATISFIABLE and (start or end is not None):
+                return b""  # begins at or after the end: like a slice
+            raise
+
+    def _require_bucket(self) -> None:
+        """Raise ``BucketMissing`` where a 404 without a body came of that."""
+        if not self._bucket_seen:
+            ask = self._access().client.list_objects_v2
+            self._guard.call("", lambda: ask(Bucket=self._bucket, MaxKeys=1))
+            self._bucket_seen = True
+
+    def _client_for(self, full: str) -> Client:
+        from shard.storage.s3_clients import is_plain
+
+        return self._backend() if is_plain(full) else self._boto()
+
+    def _open_access(self) -> S3Access:
+        from shard.storage.s3_listing import teach
+
+        access = self._guard.call("", lambda: s3_access(self._bucket, self._options))
+        teach(access.client)
+        return access
+
+    def _open_backend(self) -> Client:
+        from shard.storage.s3_clients import ObstoreClient, S3fsClient
+
+        make = ObstoreClient if self._options.s3_backend == "obstore" else S3fsClient
+        return make(self._bucket, self._access(), self._options)
+
+    def _open_boto(self) -> BotoClient:
+        from shard.storage.s3_clients import BotoClient
+
+        return BotoClient(self._bucket, self._access())

@@ -1,0 +1,411 @@
+"""One contract, every store: local, memory, SeaweedFS (obstore, s3fs), moto, fake-gcs-server."""
+
+from __future__ import annotations
+
+import os
+import threading
+import urllib.request
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shard.errors import AlreadyExists, BucketMissing, KeyRefused, ObjectMissing
+from shard.storage import open_store
+from shard.storage.base import StorageOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from shard.storage.base import Store
+    from tests.servers import GCSServer, S3Server
+
+OPTIONS = StorageOptions(retry_budget=20.0, concurrency=16)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A store under test: ``at(folder)`` opens it, ``facts(key)`` asks another client.
+
+    ``facts`` gives (content type, metadata), ``None`` where the store keeps neither.
+    """
+
+    kind: str
+    root: str
+    facts: Callable[[str], tuple[str, dict[str, str]]] | None = None
+    options: StorageOptions = OPTIONS
+
+    def at(self, folder: str = "") -> Store:
+        return open_store(f"{self.root}/{folder}" if folder else self.root, self.options)
+
+
+def _use(env: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+
+
+def _s3(server: S3Server, monkeypatch: pytest.MonkeyPatch, backend: str) -> Case:
+    _use(server.env, monkeypatch)
+    bucket = server.bucket()
+
+    def facts(key: str) -> tuple[str, dict[str, str]]:
+        answer = server.client().head_object(Bucket=bucket, Key=key)
+        return answer["ContentType"], dict(answer["Metadata"])
+
+    options = StorageOptions(s3_backend=backend, retry_budget=20.0, concurrency=16)
+    return Case(f"s3-{backend}", f"s3://{bucket}", facts, options)
+
+
+def _gcs(server: GCSServer, monkeypatch: pytest.MonkeyPatch) -> Case:
+    _use(server.env, monkeypatch)
+    bucket = server.bucket()
+
+    def facts(key: str) -> tuple[str, dict[str, str]]:
+        blob = server.client().bucket(bucket).get_blob(key)
+        return blob.content_type, dict(blob.metadata or {})
+
+    return Case("gcs", f"gs://{bucket}", facts)
+
+
+KINDS = ["local", "memory", "seaweed-obstore", "seaweed-s3fs", "moto-obstore", "gcs"]
+
+
+@pytest.fixture(params=[pytest.param(k, marks=pytest.mark.xdist_group(k[:4])) for k in KINDS])
+def case(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
+    """Each store in turn, empty."""
+    kind = str(request.param)
+    if kind == "local":
+        (tmp_path / "root").mkdir()
+        return Case(kind, str(tmp_path / "root"))
+    if kind == "memory":
+        return Case(kind, f"memory://{uuid.uuid4().hex}")
+    if kind == "gcs":
+        return _gcs(request.getfixturevalue("fake_gcs"), monkeypatch)
+    server, _, backend = kind.partition("-")
+    name = {"seaweed": "seaweed", "moto": "moto_s3"}[server]
+    return _s3(request.getfixturevalue(name), monkeypatch, backend)
+
+
+def put(store: Store, *keys: str, body: bytes = b"x") -> None:
+    with ThreadPoolExecutor(16) as pool:
+        for _ in pool.map(lambda key: store.write(key, body, content_type="image/png"), keys):
+            pass
+
+
+def keys(store: Store, **arguments: Any) -> list[str]:
+    return sorted(item.key for item in store.list(**arguments))
+
+
+def test_an_empty_root_lists_nothing(case: Case) -> None:
+    """A root that exists and holds nothing lists nothing, without an error."""
+    assert keys(case.at()) == []
+
+
+def test_root_is_a_folder(case: Case) -> None:
+    """A root named ``cats`` never lists what lies in ``cats2`` or in a file ``cats.jpg``."""
+    put(case.at(), "cats/1.jpg", "cats/deep/2.jpg", "cats2/3.jpg", "cats.jpg")
+
+    assert keys(case.at("cats")) == ["1.jpg", "deep/2.jpg"]
+    assert keys(case.at("cats/")) == ["1.jpg", "deep/2.jpg"]
+
+
+def test_prefix_is_any_beginning_of_a_key(case: Case) -> None:
+    """``prefix`` selects by the key's text, within a segment too."""
+    put(case.at(), "a/10.jpg", "a/11.jpg", "a/2.jpg", "b/1.jpg")
+
+    assert keys(case.at(), prefix="a/1") == ["a/10.jpg", "a/11.jpg"]
+    assert keys(case.at(), prefix="c") == []
+
+
+def test_listing_has_no_cap(case: Case) -> None:
+    """A listing of more than a page (1,000 objects) yields each object once."""
+    names = [f"many/{n:05d}.jpg" for n in range(2_345)]
+    put(case.at(), *names)
+
+    assert keys(case.at()) == names
+
+
+def test_start_after_leaves_out_what_lies_before(case: Case) -> None:
+    """``start_after`` yields the keys after it only, itself excluded, whether it exists or not."""
+    put(case.at(), *(f"{n:04d}.jpg" for n in range(20)))
+
+    assert keys(case.at(), start_after="0017.jpg") == ["0018.jpg", "0019.jpg"]
+    assert keys(case.at(), start_after="0017.k") == ["0018.jpg", "0019.jpg"]
+
+
+def test_start_after_within_a_prefix(case: Case) -> None:
+    """``start_after`` and ``prefix`` hold together."""
+    put(case.at(), "a/1", "a/2", "b/1", "b/2", "c/1")
+
+    assert keys(case.at(), prefix="b/", start_after="b/1") == ["b/2"]
+
+
+def test_items_carry_size_time_and_fingerprint(case: Case) -> None:
+    """A listed item says its size, a UTC time near now, and a fingerprint that follows content."""
+    store = case.at("box")
+    put(store, "one", body=b"12345")
+    (before,) = store.list()
+    put(store, "one", body=b"123456")
+    (after,) = store.list()
+
+    assert (before.size, after.size) == (5, 6)
+    assert before.fingerprint != after.fingerprint
+    assert before.modified is not None
+    assert abs(datetime.now(UTC) - before.modified) < timedelta(minutes=5)
+
+
+def test_stat_agrees_with_the_listing(case: Case) -> None:
+    """``stat`` gives the item that the listing gives."""
+    store = case.at("box")
+    put(store, "a/b.jpg", body=b"12345")
+    (listed,) = store.list()
+    told = store.stat("a/b.jpg")
+
+    assert told is not None
+    assert (told.key, told.size, told.fingerprint) == ("a/b.jpg", 5, listed.fingerprint)
+
+
+def test_stat_of_nothing_is_none(case: Case) -> None:
+    """``stat`` of a missing object, or of a folder of objects, is None."""
+    put(case.at(), "folder/file")
+
+    assert case.at().stat("nothing") is None
+    assert case.at().stat("folder") is None
+
+
+SPECIAL = [
+    "a b.jpg",
+    "plus+plus.jpg",
+    "50%.jpg",
+    "%2F%20.jpg",
+    "quote'\".jpg",
+    "hash#query?.jpg",
+    "ünïcödé-日本.jpg",
+    "semi;colon&amp,.jpg",
+    "(round)[square]{curly}.jpg",
+    "star*tilde~pipe|.jpg",
+]
+
+
+def test_special_names_round_trip(case: Case) -> None:
+    """Names with spaces, plus, percent, quotes, #, ?, Unicode and brackets are kept exactly."""
+    store = case.at("sp ecial+%41")
+    for name in SPECIAL:
+        put(store, name, body=name.encode())
+
+    assert keys(store) == sorted(SPECIAL)
+    assert {name: store.read(name) for name in SPECIAL} == {n: n.encode() for n in SPECIAL}
+    assert all(store.stat(name) for name in SPECIAL)
+
+
+ODD = ["a//b.jpg", "/lead.jpg", "tail/", "d/./x", "d/../x", "tab\tx.jpg"]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_names_round_trip_or_are_refused(case: Case, odd: str) -> None:
+    """A name that a store cannot keep as it is is refused; it never becomes another name."""
+    if case.kind.startswith("s3") and "SeaweedFS" in _server_of(case):
+        pytest.skip("SeaweedFS itself joins double slashes and refuses dots")
+    store = case.at("odd")
+    put(store, "plain")
+    try:
+        put(store, odd, body=b"odd")
+    except KeyRefused:
+        assert keys(store) == ["plain"]
+        return
+
+    assert keys(store) == sorted(["plain", odd])
+    assert store.read(odd) == b"odd"
+    assert store.stat(odd) is not None
+    store.delete(odd)
+    assert keys(store) == ["plain"]
+
+
+def _server_of(case: Case) -> str:
+    url = os.environ["AWS_ENDPOINT_URL"]
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return str(answer.headers.get("Server"))
+    except urllib.error.HTTPError as error:
+        return str(error.headers.get("Server"))
+
+
+def test_newline_in_a_name(case: Case) -> None:
+    """A newline in a name does no harm to a listing, where the store can hold one."""
+    store = case.at("nl")
+    put(store, "plain.jpg")
+    if case.kind == "gcs" or "moto" in case.root or case.kind == "memory":
+        pytest.skip("this server has no such names")
+    try:
+        put(store, "new\nline.jpg", body=b"nl")
+    except Exception as error:  # noqa: BLE001  # moto answers 404 to it
+        pytest.skip(f"this server has no such names: {error}")
+
+    assert keys(store) == ["new\nline.jpg", "plain.jpg"]
+    assert store.read("new\nline.jpg") == b"nl"
+
+
+def test_read_whole_and_ranges(case: Case) -> None:
+    """``read(start, end)`` is the slice of the bytes, beyond the end too."""
+    store = case.at()
+    body = bytes(range(256)) * 10
+    put(store, "bytes", body=body)
+    wanted = [(0, None), (0, 10), (100, 200), (2_500, None), (2_500, 9_999), (5, 5), (9_999, None)]
+
+    for start, end in wanted:
+        assert store.read("bytes", start, end) == body[start:end], (start, end)
+
+
+def test_an_empty_object(case: Case) -> None:
+    """An empty object is listed with size 0 and read as no bytes, whole or by range."""
+    store = case.at()
+    put(store, "empty", body=b"")
+
+    assert [item.size for item in store.list()] == [0]
+    assert store.read("empty") == b""
+    assert store.read("empty", 0, 10) == b""
+
+
+def test_write_sets_content_type_and_metadata(case: Case) -> None:
+    """Another client sees the content type and the metadata that were written."""
+    if case.facts is None:
+        pytest.skip("this store keeps neither")
+    case.at("out").write("t.webp", b"data", content_type="image/webp", metadata={"source": "abc-1"})
+
+    assert case.facts("out/t.webp") == ("image/webp", {"source": "abc-1"})
+
+
+def test_overwrite_replaces(case: Case) -> None:
+    """A second write replaces the first."""
+    store = case.at()
+    put(store, "k", body=b"first, longer")
+    put(store, "k", body=b"second")
+
+    assert store.read("k") == b"second"
+
+
+def test_create_only_refuses_what_exists(case: Case) -> None:
+    """A create-only write of an existing object raises AlreadyExists and changes nothing."""
+    store = case.at()
+    store.write("k", b"first", content_type="text/plain", create_only=True)
+    with pytest.raises(AlreadyExists):
+        store.write("k", b"second", content_type="text/plain", create_only=True)
+
+    assert store.read("k") == b"first"
+
+
+def test_create_only_race_has_one_winner(case: Case) -> None:
+    """Of two create-only writes at once, exactly one wins, and its bytes stay."""
+    store = case.at()
+    put(store, "warm")
+    for round_ in range(5):
+        barrier = threading.Barrier(2)
+
+        def race(
+            name: bytes, key: str = f"run-{round_}", gate: threading.Barrier = barrier
+        ) -> bytes | None:
+            gate.wait()
+            try:
+                store.write(key, name, content_type="text/plain", create_only=True)
+            except AlreadyExists:
+                return None
+            return name
+
+        with ThreadPoolExecutor(2) as pool:
+            winners = [w for w in pool.map(race, [b"one", b"two"]) if w]
+
+        assert winners == [store.read(f"run-{round_}")]
+
+
+def test_delete_removes_and_forgives(case: Case) -> None:
+    """A deleted object is gone; deleting it again is no error."""
+    store = case.at()
+    put(store, "k")
+    store.delete("k")
+    store.delete("k")
+
+    assert store.stat("k") is None
+
+
+def test_reading_nothing_is_object_missing(case: Case) -> None:
+    """Reading a missing object, whole or a range, raises ObjectMissing."""
+    put(case.at(), "other")
+    with pytest.raises(ObjectMissing):
+        case.at().read("nothing")
+    with pytest.raises(ObjectMissing):
+        case.at().read("nothing", 5, 10)
+
+
+def test_a_missing_bucket_is_named(case: Case) -> None:
+    """Listing, reading and stat in a bucket that does not exist raise BucketMissing."""
+    if case.kind == "memory":
+        pytest.skip("a memory folder that does not exist is an empty one")
+    store = open_store(case.root + "-no-such", case.options)
+    with pytest.raises(BucketMissing):
+        list(store.list())
+    if case.kind == "local":
+        return
+    with pytest.raises(BucketMissing):
+        store.stat("k")
+    with pytest.raises(BucketMissing):
+        store.read("k")
+
+
+def test_a_large_file_streams(case: Case, tmp_path: Path) -> None:
+    """A file of 20 MB given as a Path arrives whole, with its content type."""
+    source = tmp_path / "large.bin"
+    body = os.urandom(1 << 20) * 20
+    source.write_bytes(body)
+    case.at().write("large.bin", source, content_type="image/tiff")
+
+    assert case.at().read("large.bin") == body
+    assert case.at().read("large.bin", 10_000_000, 10_000_100) == body[10_000_000:10_000_100]
+    if case.facts:
+        assert case.facts("large.bin")[0] == "image/tiff"
+
+
+def test_a_file_can_be_create_only(case: Case, tmp_path: Path) -> None:
+    """A Path written create-only does not replace an object."""
+    source = tmp_path / "small.bin"
+    source.write_bytes(b"new")
+    put(case.at(), "k", body=b"old")
+    with pytest.raises(AlreadyExists):
+        case.at().write("k", source, content_type="text/plain", create_only=True)
+
+    assert case.at().read("k") == b"old"
+
+
+def test_a_signed_url_reads_the_object(case: Case) -> None:
+    """A signed URL reads the object with no credentials, whatever its name."""
+    if case.kind in ("memory", "gcs"):
+        pytest.skip("nothing to sign with: anonymous, or no such thing")
+    store = case.at("sign me")
+    put(store, "a b+c%.jpg", body=b"signed")
+    with urllib.request.urlopen(store.sign("a b+c%.jpg", 60), timeout=10) as answer:
+        assert answer.read() == b"signed"
+
+
+def test_sixteen_threads_share_a_store(case: Case) -> None:
+    """Reads and writes of sixteen threads through one store do not mix."""
+    store = case.at("threads")
+
+    def turn(n: int) -> bool:
+        body = f"{n}-".encode() * 5_000
+        store.write(f"{n}.bin", body, content_type="text/plain")
+        return store.read(f"{n}.bin") == body
+
+    with ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(turn, range(160)))
+
+
+@pytest.mark.parametrize("key", ["", "x" * 1_100 + "/y" * 20])
+def test_impossible_keys_are_refused(case: Case, key: str) -> None:
+    """An empty key and one over the store's limits raise KeyRefused before anything is sent."""
+    with pytest.raises(KeyRefused):
+        case.at().write(key, b"", content_type="text/plain")
+    with pytest.raises(KeyRefused):
+        case.at().read(key)
