@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shard.errors import SettingError, ShardError
-from shard.jobs.array import PROGRESS_FILE
-from shard.report.progress import Bar, File, Lines
+from shard.report.progress import PROGRESS_FILE, Bar, File, Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shard import imaging
@@ -47,7 +48,8 @@ class InlinePool:
     def poll(self, timeout: float, wake: int) -> Iterator[PoolEvent]:  # noqa: ARG002 - as Pool's
         """Render what waits."""
         while self._waiting:
-            job = steps.Job(self._waiting.popleft())
+            # Nothing is beside it, so a worker's share of the memory is no bound here.
+            job = steps.Job(replace(self._waiting.popleft(), alone=True))
             steps.read(job, self._source, self._recipe)
             steps.render(job, self._recipe)
             outcomes = steps.write(job, self._output, self._recipe)

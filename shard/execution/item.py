@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from shard import imaging
 from shard.errors import ImageError, ObjectMissing, StorageError
+from shard.execution.fetch import fetch
 from shard.model import Outcome, Status
 from shard.planning import freshness
 
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shard.execution.work import Recipe, Work
-    from shard.model import Item, Rendition
+    from shard.model import Rendition
     from shard.storage.base import Store
 
 
 @dataclass(slots=True)
 class Job:
-    """An item on its way through a worker. ``ms`` are milliseconds by stage."""
+    """An item on its way through a worker.
+
+    ``ms`` are milliseconds by stage. ``needs`` is set to the bytes that decoding is predicted to
+    take when they are more than this worker's share: then nothing was decoded.
+    """
 
     work: Work
     data: bytes = b""
@@ -36,6 +41,7 @@ class Job:
     thumbnails: list[tuple[str, imaging.Thumbnail]] = field(default_factory=list)
     claims: list[str] = field(default_factory=list)
     waiting_since: float = 0.0
+    needs: int | None = None
 
 
 def read(job: Job, source: Store, recipe: Recipe) -> None:
@@ -43,22 +49,11 @@ def read(job: Job, source: Store, recipe: Recipe) -> None:
     item = job.work.item
     started = time.perf_counter()
     try:
-        job.data = _fetch(item, source, recipe)
+        job.data = fetch(item, source, recipe)
     except Exception as error:  # noqa: BLE001 - the item's boundary: any failure is its outcome
         job.error = error
     job.ms["read"] = _ms_since(started)
     job.waiting_since = time.perf_counter()
-
-
-def _fetch(item: Item, source: Store, recipe: Recipe) -> bytes:
-    accepted = recipe.limits.max_bytes
-    if item.size > accepted:
-        detail = f"the object has {item.size} bytes; MAX_BYTES accepts {accepted}"
-        raise ImageError("too_many_bytes", detail)
-    data = source.read(item.key)
-    if not data:
-        raise ImageError("empty", "the object has no bytes")
-    return data
 
 
 def render(job: Job, recipe: Recipe) -> None:
@@ -87,12 +82,30 @@ def _render(job: Job, recipe: Recipe) -> None:
     }
     if job.work.contested:
         wanted = list(_uncontested(job, wanted, keys, overwrite=recipe.overwrite))
+    if not wanted or not _fits(job, source.peak_memory(wanted), recipe):
+        return
     job.claims.extend(keys[r.name] for r in wanted)
-    for thumbnail in imaging.render(source, wanted, recipe.limits) if wanted else ():
+    thumbnails = imaging.render(source, wanted, recipe.limits)
+    for thumbnail in thumbnails:
         job.thumbnails.append((keys[thumbnail.rendition.name], thumbnail))
-        for stage, ms in thumbnail.ms.items():
-            job.ms[stage] = job.ms.get(stage, 0.0) + ms
-    job.notes = tuple(source.notes)
+        for stage in ("resize", "encode"):
+            job.ms[stage] = job.ms.get(stage, 0.0) + thumbnail.ms[stage]
+    job.ms["decode"] = thumbnails[0].ms["decode"]  # one decode for all
+
+
+def _fits(job: Job, needs: int, recipe: Recipe) -> bool:
+    """Tell whether the item can be decoded here and now; ``ImageError`` if nowhere."""
+    if recipe.memory is None or needs <= recipe.memory.share:
+        return True
+    if needs > recipe.memory.alone:
+        detail = (
+            f"decoding takes about {needs >> 20} MiB; this task has "
+            f"{recipe.memory.alone >> 20} MiB for one image (MEMORY_LIMIT)"
+        )
+        raise ImageError("too_much_memory", detail)
+    if not job.work.alone:
+        job.needs = needs
+    return job.work.alone
 
 
 def _uncontested(
@@ -152,7 +165,7 @@ def _write_one(
         done,
         bytes_out=len(thumbnail.data),
         pixels_out=(thumbnail.width, thumbnail.height),
-        notes=done.notes + tuple(thumbnail.notes),
+        notes=thumbnail.notes,
         placeholder=thumbnail.placeholder,
         ms={"write": _ms_since(started)},
     )

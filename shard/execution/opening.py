@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import shard
 from shard.errors import BucketMissing, SettingError
 from shard.execution import resources, run_record
-from shard.execution.work import Recipe
+from shard.execution.work import Memory, Recipe
+from shard.planning import limits
 from shard.planning.layout import parse_layout
 from shard.planning.location import below, default_output, output_base, run_stamp
 from shard.planning.renditions import canonical
@@ -56,6 +57,16 @@ class Opening:
     def workers(self) -> int:
         """How many render processes the task has."""
         return self.settings.workers or resources.usable_cores()
+
+    @property
+    def memory_limit(self) -> int | None:
+        """Return the bytes that the task may hold, ``None`` where nobody limits it."""
+        return self.settings.memory_limit or resources.memory_limit()
+
+    @property
+    def bytes_in_flight(self) -> int:
+        """Return how many bytes of sources may be in workers' hands."""
+        return limits.bytes_in_flight(self.memory_limit)
 
     def begin(self) -> tuple[Iterator[Item], RunRecord]:
         """Return the source's listing, begun, and the run's record, pinned unless DRY_RUN.
@@ -122,7 +133,14 @@ class Opening:
             readers=local if settings.source.scheme == "file" else threads,
             writers=local if output.scheme == "file" else threads,
             forbidden=f"{inside}/" if inside else "",
+            memory=self._memory(),
+            ranged=settings.source.scheme not in ("file", "memory"),
         )
+
+    def _memory(self) -> Memory:
+        limit = self.memory_limit or resources.physical_memory()
+        share, alone = limits.decoding_memory(limit, self.workers)
+        return Memory(share, alone)
 
     def _record(self) -> RunRecord:
         settings = self.settings

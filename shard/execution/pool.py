@@ -22,7 +22,16 @@ import psutil
 
 import shard
 from shard.errors import ShardError
-from shard.execution.work import Broken, Done, Drain, Dropped, Ready, Rendered, Rendering
+from shard.execution.work import (
+    Broken,
+    Done,
+    Drain,
+    Dropped,
+    Heavy,
+    Ready,
+    Rendered,
+    Rendering,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,6 +72,14 @@ class Returned:
 
 
 @dataclass(frozen=True, slots=True)
+class TooHeavy:
+    """An item came back undecoded: beside others it would take too much memory."""
+
+    work: Work
+    needs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """A worker died over this item. ``reason`` is a ledger word, ``detail`` the sentence."""
 
@@ -71,7 +88,7 @@ class Lost:
     detail: str
 
 
-PoolEvent = Finished | Returned | Lost
+PoolEvent = Finished | Returned | TooHeavy | Lost
 
 
 @dataclass(slots=True)
@@ -197,6 +214,8 @@ class Pool:
                 return Finished(worker.in_hand.pop(message.number), message)
             case Dropped():
                 return Returned(worker.in_hand.pop(message.number))
+            case Heavy():
+                return TooHeavy(worker.in_hand.pop(message.number), message.needs)
             case Broken():
                 raise WorkersBroken(message.text)
         return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import psutil
+
 from shard.planning import limits
 
 _CGROUP = Path("/sys/fs/cgroup")
@@ -27,6 +29,11 @@ def memory_limit(cgroup: Path = _CGROUP) -> int | None:
         memory_max=_read(cgroup / "memory.max"),
         limit_in_bytes=_read(cgroup / "memory/memory.limit_in_bytes"),
     )
+
+
+def physical_memory() -> int:
+    """Return the machine's memory in bytes."""
+    return int(psutil.virtual_memory().total)
 
 
 def _read(path: Path) -> str | None:

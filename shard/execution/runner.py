@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from shard.execution.pool import Finished, Lost, Returned
+from shard.execution.pool import Finished, Lost, Returned, TooHeavy
 from shard.model import Outcome, Status
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Runner:
         return min(_TICK, until) if until > 0 else _TICK
 
     def _fill(self) -> None:
-        """Hand out items while there is room; suspects go last, one by one, with nobody beside."""
+        """Hand out items while there is room; suspects and heavy ones go last, one by one."""
         while self.pool.has_room and not self._lonely and not self._waiting_for_cadence:
             work = self._next()
             if work is None:
@@ -156,9 +156,14 @@ class Runner:
                 self._finish(event.work, event.outcomes.outcomes, claims)
             case Returned():
                 self._again.appendleft(event.work)
+            case TooHeavy():
+                _log.info(
+                    "%s takes about %d MiB: later, alone", event.work.item.key, event.needs >> 20
+                )
+                self._alone.append(replace(event.work, alone=True))
             case Lost() if event.work.attempt == 1:
                 _log.warning("%s: %s; it is tried again alone", event.work.item.key, event.detail)
-                self._alone.append(replace(event.work, attempt=2))
+                self._alone.append(replace(event.work, attempt=2, alone=True))
             case Lost():
                 failed = tuple(self._lost(event, name) for name in event.work.renditions)
                 self._finish(event.work, failed, self._predicted(event.work))

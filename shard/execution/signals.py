@@ -28,6 +28,10 @@ _LOOK_EVERY = 256
 class Interrupted(ShardError):
     """The stop was requested before the work began: nothing is lost, nothing was made."""
 
+    def __init__(self, reason: str | None, exit_code: int) -> None:
+        self.exit_code = exit_code
+        super().__init__(f"stopped by {reason} while listing")
+
 
 class Stop:
     """Knows whether and why to stop. A context manager: handlers are in place inside it.
@@ -82,7 +86,7 @@ class Stop:
         """Pass things through; raise ``Interrupted`` between two of them once a stop is asked."""
         for count, thing in enumerate(things):
             if count % _LOOK_EVERY == 0 and self.requested:
-                raise Interrupted(f"stopped by {self.reason} while listing")
+                raise Interrupted(self.reason, self.exit_code)
             yield thing
 
     def sleep(self, seconds: float) -> None:

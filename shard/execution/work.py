@@ -14,11 +14,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes that decoding one image may take: beside others (``share``), or ``alone``."""
+
+    share: int
+    alone: int
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """All that a worker needs to know once: both stores, what to make, within what limits.
 
     ``forbidden`` is the source's prefix below the output ("" where it is not below): no output
-    key may start with it, so that no source object can ever be overwritten.
+    key may start with it, so that no source object can ever be overwritten. ``ranged``: the source
+    is far away, so that reading only a part of a large object can pay.
     """
 
     source: str
@@ -31,6 +40,8 @@ class Recipe:
     readers: int = 4
     writers: int = 4
     forbidden: str = ""
+    memory: Memory | None = None
+    ranged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +51,14 @@ class Work:
     ``renditions`` are the names still to be made. ``contested`` items share possible output keys
     with others: the worker learns the real key from the content, compares it with ``claimed``
     (output key -> the source key that owns it) and judges freshness itself from ``existing``.
+    ``alone``: no other item is in any worker's hand.
     """
 
     number: int
     item: Item
     renditions: tuple[str, ...]
     attempt: int = 1
+    alone: bool = False
     contested: bool = False
     claimed: Mapping[str, str] = field(default_factory=dict)
     existing: Mapping[str, Item] = field(default_factory=dict)
@@ -89,6 +102,14 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
+class Heavy:
+    """The worker gave this item back undecoded: it takes ``needs`` bytes, more than its share."""
+
+    number: int
+    needs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Broken:
     """The worker cannot work at all (a store would not open); ``text`` says why."""
 
@@ -100,4 +121,4 @@ class Drain:
     """To a worker: finish what is being rendered or written, give the rest back."""
 
 
-Message = Ready | Rendering | Rendered | Done | Dropped | Broken
+Message = Ready | Rendering | Rendered | Done | Dropped | Heavy | Broken

@@ -19,7 +19,17 @@ from typing import TYPE_CHECKING
 
 from shard.errors import ShardError
 from shard.execution import item as steps
-from shard.execution.work import Broken, Done, Drain, Dropped, Message, Ready, Rendered, Rendering
+from shard.execution.work import (
+    Broken,
+    Done,
+    Drain,
+    Dropped,
+    Heavy,
+    Message,
+    Ready,
+    Rendered,
+    Rendering,
+)
 
 if TYPE_CHECKING:
     from shard.execution.work import Recipe, Work
@@ -73,6 +83,9 @@ class _Worker:
             self._send(Rendering(number))
             steps.render(job, self._recipe)
             self._send(Rendered(number))
+            if job.needs is not None:
+                self._send(Heavy(number, job.needs))
+                continue
             self._writers.submit(self._write, job)
 
     def _listen(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shard.imaging.jpeg_scan import dc_prefix_length
+from shard.imaging.partial import ends_jpeg, from_head
 from shard.imaging.rendering import Thumbnail, render
 from shard.imaging.source import Source, open_image, output_format
 from shard.imaging.versions import engine_versions
@@ -10,8 +10,9 @@ from shard.imaging.versions import engine_versions
 __all__ = [
     "Source",
     "Thumbnail",
-    "dc_prefix_length",
+    "ends_jpeg",
     "engine_versions",
+    "from_head",
     "open_image",
     "output_format",
     "render",

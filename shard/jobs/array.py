@@ -20,14 +20,13 @@ from shard.execution.opening import Opening
 from shard.execution.signals import Stop
 from shard.execution.totals import Totals
 from shard.report import status, summary
-from shard.report.progress import File
+from shard.report.progress import PROGRESS_FILE, File
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from shard.planning.settings import TaskSettings
 
-PROGRESS_FILE = "SHARD_PROGRESS_FILE"
 _TICK = 0.1
 _INTERRUPTED = (130, 143)
 _WRONG_SETTING = 2

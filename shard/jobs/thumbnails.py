@@ -6,12 +6,11 @@ import logging
 from typing import TYPE_CHECKING
 
 from shard.errors import StorageError
-from shard.execution import intake, resources
+from shard.execution import intake
 from shard.execution.account import Account
-from shard.execution.inline import InlinePool
 from shard.execution.ledger import Ledger
 from shard.execution.opening import Opening
-from shard.execution.pool import Pool
+from shard.execution.pool import Pool, WorkersBroken
 from shard.execution.runner import Bounds, Runner
 from shard.execution.signals import Interrupted, Stop
 from shard.report import summary as text
@@ -20,14 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shard.execution.account import Progress
+    from shard.execution.inline import InlinePool
     from shard.execution.run_record import RunRecord
     from shard.execution.work import Recipe
     from shard.planning.settings import TaskSettings
 
 _log = logging.getLogger("shard")
-
-# Sources in workers' hands where no memory limit is known; else a quarter of the limit.
-_BYTES_IN_FLIGHT = 256_000_000
 
 
 def run_task(settings: TaskSettings, progress: Progress, say: Callable[[str], None]) -> int:
@@ -65,16 +62,16 @@ def _work(
     try:
         with Ledger(folder, settings.task) as ledger:
             account = Account(settings, opening.started, ledger, progress, inputs, pool)
-            runner = Runner(pool, recipe, _bounds(settings), stop, account.settle, account.tick)
+            runner = Runner(pool, recipe, _bounds(opening), stop, account.settle, account.tick)
             try:
                 account.begin(_plan(opening, inputs, recipe, stop))
                 left = runner.run(account.plan.chains)
-            except Interrupted as error:
+                ended_by, code = _ended(account, stop, left, refused=runner.refused is not None)
+            except (Interrupted, WorkersBroken) as error:
                 _log.warning("%s", error)
-                left = None
+                left, ended_by, code = None, stop.reason or "broken", error.exit_code
             finally:
                 progress.end(account.totals)
-            ended_by, code = _ended(account, stop, left, refused=runner.refused is not None)
             summary = account.close(ended_by, code, left)
     finally:
         pool.close()
@@ -104,33 +101,30 @@ def _plan(opening: Opening, inputs: intake.Listing, recipe: Recipe, stop: Stop) 
 
 def _pool(opening: Opening, recipe: Recipe) -> Pool | InlinePool:
     if any(url.startswith("memory:") for url in (recipe.source, recipe.output)):
+        from shard.execution.inline import InlinePool
+
         return InlinePool(recipe)  # such a store lives in one process only
     pool = Pool(
         recipe,
         opening.workers,
         depth=recipe.readers + recipe.writers + 2,
         silence=2 * opening.settings.retry_budget + 60.0,
-        memory_limit=_memory_limit(opening.settings),
+        memory_limit=opening.memory_limit,
     )
     pool.start()  # they import while the task lists
     return pool
 
 
-def _memory_limit(settings: TaskSettings) -> int | None:
-    return settings.memory_limit or resources.memory_limit()
+def _bounds(opening: Opening) -> Bounds:
+    settings = opening.settings
+    return Bounds(opening.bytes_in_flight, cadence=settings.cadence, grace=settings.grace)
 
 
-def _bounds(settings: TaskSettings) -> Bounds:
-    limit = _memory_limit(settings)
-    in_flight = _BYTES_IN_FLIGHT if limit is None else limit // 4
-    return Bounds(in_flight, cadence=settings.cadence, grace=settings.grace)
-
-
-def _ended(account: Account, stop: Stop, left: int | None, *, refused: bool) -> tuple[str, int]:
-    """How the attempt ended, in a word, and its exit code. ``left`` is ``None`` if unknown."""
+def _ended(account: Account, stop: Stop, left: int, *, refused: bool) -> tuple[str, int]:
+    """How the attempt ended, in a word, and its exit code."""
     if refused:
         return "refused", 2
-    if left != 0 and stop.reason:
+    if left and stop.reason:
         return stop.reason, stop.exit_code
     allowed = account.settings.max_failures
     too_many = allowed.exceeded(account.failed_items, account.plan.items)

@@ -114,3 +114,26 @@ def _whole(text: str | None) -> int | None:
     """Return the number a kernel file holds; ``max``, ``-1`` and unknown forms are no limit."""
     found = re.fullmatch(r"[0-9]{1,20}", (text or "").strip(), re.ASCII)
     return int(found[0]) if found else None
+
+
+_BYTES_IN_FLIGHT: Final = 256_000_000
+_PROCESS: Final = 80 << 20
+"""What a task's process, or a worker's, holds before any image (measured: 55 to 75 MiB)."""
+_USABLE: Final = 0.9
+_LEAST: Final = 32 << 20
+
+
+def bytes_in_flight(limit: int | None) -> int:
+    """Return how many bytes of sources a task may hold: an eighth of its limit, if it has one."""
+    return _BYTES_IN_FLIGHT if limit is None else min(_BYTES_IN_FLIGHT, max(_LEAST, limit // 8))
+
+
+def decoding_memory(limit: int, workers: int) -> tuple[int, int]:
+    """Return the bytes that decoding one image may take: beside others, and with no other.
+
+    Of a tenth nothing is promised; the processes and the sources in flight come first. Never less
+    than 32 MiB, so that small images are always tried.
+    """
+    free = int(limit * _USABLE) - (workers + 1) * _PROCESS
+    share = (free - bytes_in_flight(limit)) // workers
+    return max(share, _LEAST), max(free, _LEAST)

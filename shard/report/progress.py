@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("shard")
 
+PROGRESS_FILE = "SHARD_PROGRESS_FILE"
+"""The variable by which `shard run` tells a task where to note how far it is."""
+
 _LINE_EVERY = 30.0
 _FILE_EVERY = 0.3
 

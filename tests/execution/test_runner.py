@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from shard.execution.intake import Chain
-from shard.execution.pool import Finished, Lost, Returned
+from shard.execution.pool import Finished, Lost, Returned, TooHeavy
 from shard.execution.runner import Bounds, Runner
 from shard.execution.signals import Stop
 from shard.execution.work import Done, Recipe, Work
@@ -201,3 +201,19 @@ def test_one_refused_item_among_others_is_only_itself() -> None:
 
     assert result.refused is None
     assert len(result.settled) == 50
+
+
+def test_a_heavy_item_goes_last_and_alone_at_its_first_attempt() -> None:
+    """What needs more than a worker's share is made at the end with nobody beside it."""
+
+    def answer(work: Work) -> PoolEvent:
+        if work.item.key == "heavy" and not work.alone:
+            return TooHeavy(work, 1 << 30)
+        return _written(work)
+
+    pool = _Pool(answer)
+    result = _go(pool, [(_work(n, key),) for n, key in enumerate(["heavy", "b", "c"])])
+
+    assert pool.together[-1] == ["heavy"]
+    assert [work.attempt for work in pool.handed if work.item.key == "heavy"] == [1, 1]
+    assert result.left == 0
