@@ -116,6 +116,7 @@ _DENIED_STATUS = frozenset({401, 403})
 _TRANSIENT_STATUS = frozenset({408, 429})
 _NOT_FOUND = 404
 _PRECONDITION_FAILED = 412
+_RANGE_NOT_SATISFIABLE = 416
 _SERVER_ERROR = range(500, 600)
 _NOT_IMPLEMENTED = 501
 
@@ -176,12 +177,22 @@ def translate(error: BaseException, url: str, remedy: str) -> StorageError:
     elif fault.status in _DENIED_STATUS or fault.code in DENIED_CODES or "denied" in fault.kinds:
         told = AccessDenied(url, said, remedy)
     elif fault.code == "NoSuchBucket" or _BUCKET_MISSING.search(fault.message):
-        told = BucketMissing(url, "the bucket does not exist", "check its name and its region")
+        told = bucket_missing(url)
     elif fault.status == _PRECONDITION_FAILED or "exists" in fault.kinds:
         told = AlreadyExists(url, "the object exists already")
     elif fault.status == _NOT_FOUND or "missing" in fault.kinds:
         told = ObjectMissing(url, "there is no such object")
     return told
+
+
+def bucket_missing(url: str) -> BucketMissing:
+    """Return the error for a bucket, or a root, that certainly does not exist."""
+    return BucketMissing(url, "the bucket or folder does not exist", "check its name and region")
+
+
+def is_beyond_the_end(error: BaseException) -> bool:
+    """Tell whether a range was refused because it begins at or after the object's end."""
+    return understand(error).status == _RANGE_NOT_SATISFIABLE
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

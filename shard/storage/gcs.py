@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from shard.errors import ObjectMissing
 from shard.model import Item
 from shard.storage.credentials import CONNECT_TIMEOUT, GCS_REMEDY
+from shard.storage.faults import is_beyond_the_end
 from shard.storage.keys import check_object_key
 from shard.storage.once import Once
 from shard.storage.retry import Guard
@@ -73,7 +74,11 @@ class GCSStore:
         path = self._path(key)
         if end is not None and end <= start:
             return b""
-        return self._guard.call(key, lambda: self._get(path, start, end))
+        try:
+            return self._guard.call(key, lambda: self._get(path, start, end))
+        except ObjectMissing:
+            self._require_bucket()
+            raise
 
     def write(
         self,
@@ -145,7 +150,12 @@ class GCSStore:
     def _get(self, path: str, start: int, end: int | None) -> bytes:
         if start == 0 and end is None:
             return bytes(self._fs().cat_file(path))
-        return bytes(self._fs().cat_file(path, start=start, end=end))
+        try:
+            return bytes(self._fs().cat_file(path, start=start, end=end))
+        except Exception as error:
+            if is_beyond_the_end(error):
+                return b""  # like a slice
+            raise
 
     def _put_file(self, key: str, path: Path, facts: Mapping[str, Any], create_only: bool) -> None:
         blob = self._blob(key)

@@ -127,10 +127,10 @@ class GenericStore:
     def _entries(self, folder: str) -> Sequence[dict[str, Any]]:
         try:
             found = self._guard.call("", lambda: self._fs.ls(folder or "/", detail=True))
-        except ObjectMissing:
+        except BucketMissing:
             if folder != self._root or self.url.startswith("memory://"):
                 return ()  # removed while we walked, or never made: a bucket has no folders
-            raise BucketMissing(self.url, "the folder does not exist", "check the URL") from None
+            raise
         return tuple(found)
 
 

@@ -6,7 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from shard.storage.faults import is_transient, translate, understand
+from shard.errors import ObjectMissing
+from shard.storage.faults import bucket_missing, is_transient, translate, understand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,12 +34,17 @@ class Guard:
     remedy: str
 
     def call(self, key: str, attempt: Callable[[], T]) -> T:
-        """Return what ``attempt`` returns; raise a ``StorageError`` that names ``key``."""
+        """Return what ``attempt`` returns; raise a ``StorageError`` that names ``key``.
+
+        Without a key the store as a whole is asked: not finding it is ``BucketMissing``.
+        """
         try:
             return attempt() if self.budget <= 0 else self._persist(attempt)
         except Exception as error:  # noqa: BLE001  # whatever a library raises: told as ours
             place = f"{self.url.rstrip('/')}/{key}" if key else self.url
             told = translate(error, place, self.remedy)
+            if not key and isinstance(told, ObjectMissing):
+                told = bucket_missing(self.url)
             # The library's own text may hold a signed URL: the cause is left out on purpose.
             raise told from None
 

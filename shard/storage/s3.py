@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shard.errors import ObjectMissing, SettingError, StorageError
 from shard.storage.credentials import S3_REMEDY, S3Access, s3_access
-from shard.storage.faults import understand
+from shard.storage.faults import is_beyond_the_end
 from shard.storage.keys import check_object_key
 from shard.storage.once import Once
 from shard.storage.retry import Guard
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from shard.storage.base import StorageOptions
     from shard.storage.s3_clients import BotoClient, Client
 
-_RANGE_NOT_SATISFIABLE = 416
 BACKENDS = ("obstore", "s3fs")
 
 
@@ -123,8 +122,8 @@ class S3Store:
         try:
             return self._client_for(full).get(full, start, end)
         except Exception as error:
-            if understand(error).status == _RANGE_NOT_SATISFIABLE and (start or end is not None):
-                return b""  # begins at or after the end: like a slice
+            if is_beyond_the_end(error):
+                return b""  # like a slice
             raise
 
     def _require_bucket(self) -> None:

@@ -40,6 +40,7 @@ class Case:
     options: StorageOptions = OPTIONS
 
     def at(self, folder: str = "") -> Store:
+        """Open the store, or a folder of it."""
         return open_store(f"{self.root}/{folder}" if folder else self.root, self.options)
 
 
@@ -48,16 +49,29 @@ def _use(env: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def _s3(server: S3Server, monkeypatch: pytest.MonkeyPatch, backend: str) -> Case:
+_SHARED: dict[str, str] = {}
+
+
+def _share(server: S3Server) -> str:
+    if server.url not in _SHARED:
+        _SHARED[server.url] = server.bucket("contract")
+    return _SHARED[server.url]
+
+
+def _s3(server: S3Server, monkeypatch: pytest.MonkeyPatch, kind: str) -> Case:
     _use(server.env, monkeypatch)
-    bucket = server.bucket()
+    name, _, backend = kind.partition("-")
+    # SeaweedFS takes a second to make a bucket's first volume: its cases share one.
+    shared = name == "seaweed"
+    root = f"{_share(server)}/{uuid.uuid4().hex}" if shared else server.bucket()
 
     def facts(key: str) -> tuple[str, dict[str, str]]:
-        answer = server.client().head_object(Bucket=bucket, Key=key)
+        bucket, _, folder = f"{root}/{key}".partition("/")
+        answer = server.client().head_object(Bucket=bucket, Key=folder)
         return answer["ContentType"], dict(answer["Metadata"])
 
     options = StorageOptions(s3_backend=backend, retry_budget=20.0, concurrency=16)
-    return Case(f"s3-{backend}", f"s3://{bucket}", facts, options)
+    return Case(kind, f"s3://{root}", facts, options)
 
 
 def _gcs(server: GCSServer, monkeypatch: pytest.MonkeyPatch) -> Case:
@@ -85,18 +99,19 @@ def case(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         return Case(kind, f"memory://{uuid.uuid4().hex}")
     if kind == "gcs":
         return _gcs(request.getfixturevalue("fake_gcs"), monkeypatch)
-    server, _, backend = kind.partition("-")
-    name = {"seaweed": "seaweed", "moto": "moto_s3"}[server]
-    return _s3(request.getfixturevalue(name), monkeypatch, backend)
+    name = "seaweed" if kind.startswith("seaweed") else "moto_s3"
+    return _s3(request.getfixturevalue(name), monkeypatch, kind)
 
 
 def put(store: Store, *keys: str, body: bytes = b"x") -> None:
+    """Write ``body`` at every key."""
     with ThreadPoolExecutor(16) as pool:
         for _ in pool.map(lambda key: store.write(key, body, content_type="image/png"), keys):
             pass
 
 
 def keys(store: Store, **arguments: Any) -> list[str]:
+    """Return the listed keys, sorted."""
     return sorted(item.key for item in store.list(**arguments))
 
 
@@ -208,7 +223,7 @@ ODD = ["a//b.jpg", "/lead.jpg", "tail/", "d/./x", "d/../x", "tab\tx.jpg"]
 @pytest.mark.parametrize("odd", ODD)
 def test_odd_names_round_trip_or_are_refused(case: Case, odd: str) -> None:
     """A name that a store cannot keep as it is is refused; it never becomes another name."""
-    if case.kind.startswith("s3") and "SeaweedFS" in _server_of(case):
+    if case.kind.startswith("seaweed"):
         pytest.skip("SeaweedFS itself joins double slashes and refuses dots")
     store = case.at("odd")
     put(store, "plain")
@@ -225,25 +240,13 @@ def test_odd_names_round_trip_or_are_refused(case: Case, odd: str) -> None:
     assert keys(store) == ["plain"]
 
 
-def _server_of(case: Case) -> str:
-    url = os.environ["AWS_ENDPOINT_URL"]
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return str(answer.headers.get("Server"))
-    except urllib.error.HTTPError as error:
-        return str(error.headers.get("Server"))
-
-
 def test_newline_in_a_name(case: Case) -> None:
     """A newline in a name does no harm to a listing, where the store can hold one."""
     store = case.at("nl")
     put(store, "plain.jpg")
-    if case.kind == "gcs" or "moto" in case.root or case.kind == "memory":
+    if case.kind in ("gcs", "moto-obstore"):
         pytest.skip("this server has no such names")
-    try:
-        put(store, "new\nline.jpg", body=b"nl")
-    except Exception as error:  # noqa: BLE001  # moto answers 404 to it
-        pytest.skip(f"this server has no such names: {error}")
+    put(store, "new\nline.jpg", body=b"nl")
 
     assert keys(store) == ["new\nline.jpg", "plain.jpg"]
     assert store.read("new\nline.jpg") == b"nl"
@@ -344,7 +347,9 @@ def test_a_missing_bucket_is_named(case: Case) -> None:
     """Listing, reading and stat in a bucket that does not exist raise BucketMissing."""
     if case.kind == "memory":
         pytest.skip("a memory folder that does not exist is an empty one")
-    store = open_store(case.root + "-no-such", case.options)
+    scheme, _, rest = case.root.partition("://")
+    missing = f"{scheme}://no-such-bucket-here" if rest else case.root + "-no-such"
+    store = open_store(missing, case.options)
     with pytest.raises(BucketMissing):
         list(store.list())
     if case.kind == "local":
@@ -385,7 +390,9 @@ def test_a_signed_url_reads_the_object(case: Case) -> None:
         pytest.skip("nothing to sign with: anonymous, or no such thing")
     store = case.at("sign me")
     put(store, "a b+c%.jpg", body=b"signed")
-    with urllib.request.urlopen(store.sign("a b+c%.jpg", 60), timeout=10) as answer:
+    url = store.sign("a b+c%.jpg", 60)
+
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  # our own server's
         assert answer.read() == b"signed"
 
 
