@@ -48,6 +48,11 @@ class JpegHeader:
         return self.frame in (_SOF_PROGRESSIVE, _SOF_ARITHMETIC_PROGRESSIVE)
 
     @property
+    def arithmetic(self) -> bool:
+        """Whether coefficients are coded arithmetically, which few decoders know."""
+        return self.frame in (_SOF_ARITHMETIC, _SOF_ARITHMETIC_PROGRESSIVE)
+
+    @property
     def decodable(self) -> bool:
         """Whether this frame type is one that decoders know (not lossless, not hierarchical)."""
         return self.frame in _DECODABLE

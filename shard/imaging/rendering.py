@@ -49,10 +49,10 @@ def render(source: Source, renditions: Sequence[Rendition], limits: Limits) -> l
 
 def _render(source: Source, renditions: Sequence[Rendition], limits: Limits) -> list[Thumbnail]:
     started = perf_counter()
-    raster = source.decode(source.need(renditions), limits)
+    plans = [geometry.plan(source.size, rendition) for rendition in renditions]
+    raster = source.decode(source.want(renditions), limits)
     decode_ms = _ms_since(started)
     ladder = Ladder(raster, source.orientation)
-    plans = [geometry.plan(source.size, rendition) for rendition in renditions]
     largest_first = sorted(
         range(len(plans)), key=lambda at: -plans[at].scaled[0] * plans[at].scaled[1]
     )

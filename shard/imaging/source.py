@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from shard.errors import ImageError
 from shard.imaging import boundary, geometry
 from shard.imaging.decoders import FORMATS, decoder_for
+from shard.imaging.decoders.base import GAP, Want
 from shard.imaging.sniff import REFUSED, sniff
 from shard.planning import formats
 
@@ -77,29 +78,34 @@ class Source:
 
         A prediction from the header; the file's own bytes are counted too.
         """
-        need = self.need(renditions)
+        want = self.want(renditions)
         made = sum(4 * rendition.width * rendition.height for rendition in renditions)
-        return len(self.data) + decoder_for(self.format).memory(self.header, need) + 3 * made
+        return len(self.data) + decoder_for(self.format).memory(self.header, want) + 3 * made
 
-    def need(self, renditions: Sequence[Rendition]) -> Size:
-        """Return the size, on the stored axes, that the largest rendition scales the image to."""
-        plans = [geometry.plan(self.size, rendition).scaled for rendition in renditions]
-        need = (max(width for width, _ in plans), max(height for _, height in plans))
-        return need[::-1] if self.orientation >= _SWAPPED else need
+    def want(self, renditions: Sequence[Rendition]) -> Want:
+        """Return what to decode to, for all ``renditions`` at once."""
+        sizes = {geometry.plan(self.size, rendition).scaled for rendition in renditions}
+        width, height = max(size[0] for size in sizes), max(size[1] for size in sizes)
+        nested = all(
+            GAP * size[0] <= width and GAP * size[1] <= height for size in sizes - {(width, height)}
+        )
+        if self.orientation >= _SWAPPED:
+            width, height = height, width
+        return Want(width, height, exact=nested)
 
-    def decode(self, need: Size, limits: Limits) -> Raster:
+    def decode(self, want: Want, limits: Limits) -> Raster:
         """Decode once for all; ``ImageError`` is all that it raises."""
         decoder = decoder_for(self.format)
         complete = boundary.is_complete(self.format, self.data)
         try:
             with boundary.only_image_errors(self.format, complete=complete):
-                return decoder.decode(self.data, self.header, need)
+                return decoder.decode(self.data, self.header, want)
         except ImageError as error:
             if not (limits.accept_truncated and error.reason == "truncated"):
                 raise
         with boundary.only_image_errors(self.format, complete=complete):
-            raster = decoder.decode(self.data, self.header, need, lenient=True)
-        return _noted(raster)
+            raster = decoder.decode(self.data, self.header, replace(want, lenient=True))
+        return replace(raster, notes=tuple(dict.fromkeys((*raster.notes, "truncated"))))
 
 
 def open_image(data: bytes, limits: Limits, name: str | None = None) -> Source:
@@ -147,9 +153,3 @@ def _check(header: Header, limits: Limits) -> None:
 def _name_notes(kind: str, name: str | None) -> tuple[str, ...]:
     said = formats.format_for_extension(formats.extension(name)) if name else None
     return (f"named_{said}_is_{kind}",) if said and said != kind else ()
-
-
-def _noted(raster: Raster) -> Raster:
-    from dataclasses import replace
-
-    return replace(raster, notes=tuple(dict.fromkeys((*raster.notes, "truncated"))))

@@ -36,6 +36,35 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
+class Want:
+    """What a decode is for, in pixels of the stored axes.
+
+    ``exact``: nothing but ``width`` x ``height`` will be made of it, so a decoder that resizes well
+    while it streams may give just that. ``lenient``: what is missing from a truncated file is left
+    blank instead of an error.
+    """
+
+    width: int
+    height: int
+    exact: bool = False
+    lenient: bool = False
+
+    @property
+    def size(self) -> Size:
+        """The largest rendition's width and height."""
+        return self.width, self.height
+
+    @property
+    def least(self) -> Size:
+        """The least size to decode to."""
+        return GAP * self.width, GAP * self.height
+
+    def factor(self, width: int, height: int) -> int:
+        """Return the largest whole number that ``width`` x ``height`` may be shrunk by."""
+        return max(1, min(width // self.least[0], height // self.least[1]))
+
+
+@dataclass(frozen=True, slots=True)
 class Raster:
     """A decoded image: mode L, RGB, RGBa (alpha premultiplied) or CMYK, 8 bits a channel.
 
@@ -58,16 +87,8 @@ class Decoder(Protocol):
     def header(self, data: bytes) -> Header:
         """Return what the file says of itself, without decoding a pixel."""
 
-    def decode(self, data: bytes, header: Header, need: Size, *, lenient: bool = False) -> Raster:
-        """Return the first frame, at least ``GAP`` times ``need`` (stored axes) or its full size.
+    def decode(self, data: bytes, header: Header, want: Want) -> Raster:
+        """Return the first frame: ``want.least`` or more, its full size, or exactly ``want``."""
 
-        ``lenient``: what is missing from a truncated file is left blank instead of an error.
-        """
-
-    def memory(self, header: Header, need: Size) -> int:
+    def memory(self, header: Header, want: Want) -> int:
         """Return the peak of bytes that ``decode`` would allocate, the file's own not counted."""
-
-
-def shrink_factor(header: Header, need: Size) -> int:
-    """Return the largest whole number to shrink by that keeps ``GAP`` times ``need``."""
-    return max(1, min(header.width // (GAP * need[0]), header.height // (GAP * need[1])))

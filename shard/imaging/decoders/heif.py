@@ -6,12 +6,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from shard.imaging import colour
-from shard.imaging.decoders.base import Header, Raster
+from shard.imaging.decoders.base import Header, Raster, Want
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from shard.imaging.geometry import Size
+    from shard.imaging.decoders.base import Want
 
 
 @lru_cache(maxsize=1)
@@ -40,17 +40,17 @@ class HeifDecoder:
             exif=image.info.get("exif"),
         )
 
-    def decode(self, data: bytes, header: Header, need: Size, *, lenient: bool = False) -> Raster:
+    def decode(self, data: bytes, header: Header, want: Want) -> Raster:
         """Decode the whole primary image, at 8 bits a channel."""
-        del header, need, lenient
+        del header, want
         image = self._primary(data)
         pillow: Image.Image = image.to_pillow()
         box = (0.0, 0.0, float(pillow.width), float(pillow.height))
         return Raster(colour.to_working(pillow), box, image.info.get("icc_profile"))
 
-    def memory(self, header: Header, need: Size) -> int:
+    def memory(self, header: Header, want: Want) -> int:
         """Count the decoder's planes, the interleaved copy, Pillow's copy."""
-        del need
+        del want
         return header.width * header.height * (3 + 2 * 4)
 
     def _primary(self, data: bytes) -> Any:

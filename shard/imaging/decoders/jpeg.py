@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
 
 from PIL import Image, ImageChops
 from PIL.JpegImagePlugin import JpegImageFile
 
 from shard.errors import ImageError
-from shard.imaging import exif, jpeg_scan
-from shard.imaging.decoders.base import GAP, Header, Raster
+from shard.imaging import exif, jpeg_scan, libvips
+from shard.imaging.decoders.base import Header, Raster, Want
 
-if TYPE_CHECKING:
-    from shard.imaging.geometry import Size
+Box = tuple[float, float, float, float]
 
 _EIGHTH = 8
 _BITS = 8
-_CHANNELS = {1: "grey", 3: "colour", 4: "CMYK"}
-_PADDING = {"L": 128, "RGB": (128, 128, 128)}
+_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
+_PADDING, _NEAR = 128, 2
 
 
 class JpegDecoder:
@@ -37,31 +35,22 @@ class JpegDecoder:
             exif=head.exif,
         )
 
-    def decode(self, data: bytes, header: Header, need: Size, *, lenient: bool = False) -> Raster:
+    def decode(self, data: bytes, header: Header, want: Want) -> Raster:
         """Decode at 1/1, 1/2, 1/4 or 1/8, whichever is just enough."""
         head = _scan(data)
         notes: tuple[str, ...] = ()
         if not jpeg_scan.is_complete(data, head):
-            if not lenient:
-                raise ImageError(
-                    "truncated", f"the file ends after {len(data)} bytes, inside the image"
-                )
+            if not want.lenient:
+                raise ImageError("truncated", f"the file ends in its image, at {len(data)} bytes")
             data, notes = data + jpeg_scan.EOI, ("truncated",)
-        scale = _scale(header, need)
-        whole = data
-        if scale == _EIGHTH and header.interlaced:
-            data = jpeg_scan.dc_cut(data) or data
-        image = _load(data, header, scale)
+        image, box = _pixels(data, header, head, want)
         if not notes and _ends_in_padding(image):
-            notes = _check_padding(whole, lenient=lenient)
-        if image.mode == "CMYK" and head.adobe is None:
-            image = ImageChops.invert(image)
-        box = (0.0, 0.0, header.width / scale, header.height / scale)
+            notes = _check_padding(data, lenient=want.lenient)
         return Raster(image, box, head.icc, notes)
 
-    def memory(self, header: Header, need: Size) -> int:
+    def memory(self, header: Header, want: Want) -> int:
         """Progressive files hold all coefficients (2 bytes), unless cut to their DC scans."""
-        scale = _scale(header, need)
+        scale = _scale(header, want)
         pixels = header.width * header.height
         decoded = pixels // scale**2 * (1 if header.channels == 1 else 4)
         return decoded + (2 * header.channels * pixels if header.interlaced else 0)
@@ -82,35 +71,64 @@ def _scan(data: bytes) -> jpeg_scan.JpegHeader:
         )
     if head.precision != _BITS:
         raise ImageError("unsupported", f"a JPEG of {head.precision} bits a channel; accepted: 8")
-    if len(head.components) not in _CHANNELS:
+    if len(head.components) not in _MODES:
         raise ImageError(
             "unsupported", f"a JPEG of {len(head.components)} channels; accepted: 1, 3, 4"
         )
     return head
 
 
-def _scale(header: Header, need: Size) -> int:
-    ratio = min(header.width / (GAP * need[0]), header.height / (GAP * need[1]))
+def _scale(header: Header, want: Want) -> int:
+    ratio = min(header.width / want.least[0], header.height / want.least[1])
     return next((scale for scale in (8, 4, 2) if ratio >= scale), 1)
+
+
+def is_eighth_enough(header: Header, want: Want) -> bool:
+    """Tell whether 1/8 of the image, which its DC coefficients alone make, is large enough."""
+    return _scale(header, want) == _EIGHTH
+
+
+def _pixels(
+    data: bytes, header: Header, head: jpeg_scan.JpegHeader, want: Want
+) -> tuple[Image.Image, Box]:
+    """Return the decoded image, and the part of it that shows the source."""
+    scale = _scale(header, want)
+    if scale == 1 and want.exact and want.width < header.width and not head.arithmetic:
+        streamed = _stream(data, len(head.components), want)
+        return streamed, (0.0, 0.0, float(want.width), float(want.height))
+    if scale == _EIGHTH and header.interlaced:
+        data = jpeg_scan.dc_cut(data) or data
+    image = _load(data, header, scale)
+    if image.mode == "CMYK" and head.adobe is None:
+        # Pillow takes every CMYK JPEG for Adobe's, which are inverted; others are not.
+        image = ImageChops.invert(image)
+    return image, (0.0, 0.0, header.width / scale, header.height / scale)
 
 
 def _load(data: bytes, header: Header, scale: int) -> Image.Image:
     image = JpegImageFile(io.BytesIO(data))
     # One call into libjpeg for the whole file: Pillow's 64 kB steps copy what is left at each.
     image.decodermaxblock = len(data)
+    expected = -(-header.width // scale), -(-header.height // scale)
     if scale > 1:
         image.draft(None, (header.width // scale, header.height // scale))
     image.load()
-    if image.size != (-(-header.width // scale), -(-header.height // scale)):
-        raise ImageError(
-            "corrupt", f"this JPEG decodes to {image.size[0]}x{image.size[1]} pixels at 1/{scale}"
-        )
+    if image.size != expected:
+        raise ImageError("corrupt", f"this JPEG decodes to {image.size}, not {expected} pixels")
     return image
+
+
+def _stream(data: bytes, channels: int, want: Want) -> Image.Image:
+    """Decode in full and resize on the way: nothing of the source's size is ever held."""
+    image = libvips.call("jpegload_buffer", data, access="sequential", fail_on="error")
+    return libvips.to_pillow(libvips.lanczos(image, want.size), _MODES[channels])
 
 
 def _ends_in_padding(image: Image.Image) -> bool:
     """Tell whether the last pixel is the mid-grey that libjpeg puts where data is missing."""
-    return image.getpixel((image.width - 1, image.height - 1)) == _PADDING.get(image.mode)
+    last = image.getpixel((image.width - 1, image.height - 1))
+    values = last if isinstance(last, tuple) else (last,)
+    return all(abs(value - _PADDING) <= _NEAR for value in values if value is not None)
 
 
 def _check_padding(data: bytes, *, lenient: bool) -> tuple[str, ...]:
@@ -118,10 +136,13 @@ def _check_padding(data: bytes, *, lenient: bool) -> tuple[str, ...]:
 
     libjpeg only warns when an end-of-image marker comes too early, and Pillow drops its warnings.
     """
-    from shard.imaging.decoders import vips
-
-    if not vips.jpeg_ends_early(data):
-        return ()
-    if not lenient:
-        raise ImageError("truncated", "the JPEG's data end before its last row")
-    return ("truncated",)
+    image = libvips.call("jpegload_buffer", data, shrink=8, access="sequential", fail_on="warning")
+    try:
+        image.avg()
+    except libvips.library().Error as error:
+        if "remature end" not in str(error):
+            return ()
+        if not lenient:
+            raise ImageError("truncated", "the JPEG's data end before its last row") from error
+        return ("truncated",)
+    return ()

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from shard.errors import ImageError
 from shard.imaging import colour
-from shard.imaging.decoders.base import Header, Raster
+from shard.imaging.decoders.base import Header, Raster, Want
 
 if TYPE_CHECKING:
-    from shard.imaging.geometry import Size
+    from shard.imaging.decoders.base import Want
 
 
 @lru_cache(maxsize=1)
@@ -38,17 +38,17 @@ class JxlDecoder:
             interlaced=True,
         )
 
-    def decode(self, data: bytes, header: Header, need: Size, *, lenient: bool = False) -> Raster:
+    def decode(self, data: bytes, header: Header, want: Want) -> Raster:
         """Decode the whole image."""
-        del header, need, lenient
+        del header, want
         image = _library().JXLImageFile(io.BytesIO(data))
         image.load()
         box = (0.0, 0.0, float(image.width), float(image.height))
         return Raster(colour.to_working(image), box, image.info.get("icc_profile"))
 
-    def memory(self, header: Header, need: Size) -> int:
+    def memory(self, header: Header, want: Want) -> int:
         """Libjxl works in floats."""
-        del need
+        del want
         return header.width * header.height * header.channels * 12
 
 

@@ -6,12 +6,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from shard.errors import ImageError
-from shard.imaging.decoders.base import GAP, Header, Raster
+from shard.imaging.decoders.base import Header, Raster, Want
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from shard.imaging.geometry import Size
 
 _POINTS_TO_PIXELS = 2.0
 """A page has no pixels of its own: it counts as 144 dots an inch, so A4 is 1190x1684."""
@@ -36,19 +35,18 @@ class PdfDecoder:
             frames = len(document)
         return Header("pdf", _pixels(width), _pixels(height), frames=frames)
 
-    def decode(self, data: bytes, header: Header, need: Size, *, lenient: bool = False) -> Raster:
+    def decode(self, data: bytes, header: Header, want: Want) -> Raster:
         """Draw at ``GAP`` times the need, at most at the page's nominal size."""
-        del lenient
-        ratio = max(GAP * need[0] / header.width, GAP * need[1] / header.height)
+        ratio = max(want.least[0] / header.width, want.least[1] / header.height)
         with _open(data) as document:
             page = document[0]
             bitmap = page.render(scale=_POINTS_TO_PIXELS * min(1.0, ratio), fill_color=(255,) * 4)
             image: Image.Image = bitmap.to_pil().convert("RGB")
         return Raster(image, (0.0, 0.0, float(image.width), float(image.height)))
 
-    def memory(self, header: Header, need: Size) -> int:
+    def memory(self, header: Header, want: Want) -> int:
         """Count the bitmap and its copies; a page's own images are not known beforehand."""
-        drawn = min(header.width * header.height, (GAP * need[0] + 1) * (GAP * need[1] + 1))
+        drawn = min(header.width * header.height, (want.least[0] + 1) * (want.least[1] + 1))
         return drawn * 12
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, cast
 from PIL import Image, ImageFile
 
 from shard.imaging import colour, exif
-from shard.imaging.decoders.base import Header, Raster
+from shard.imaging.decoders.base import Header, Raster, Want
 
 if TYPE_CHECKING:
-    from shard.imaging.geometry import Size
+    from shard.imaging.decoders.base import Want
 
 _PLUGINS = {
     "jpeg2000": ("Jpeg2KImagePlugin", "Jpeg2KImageFile"),
@@ -53,17 +53,17 @@ class PillowDecoder:
             exif=block,
         )
 
-    def decode(self, data: bytes, header: Header, need: Size, *, lenient: bool = False) -> Raster:
+    def decode(self, data: bytes, header: Header, want: Want) -> Raster:
         """Decode the whole image; nothing here shrinks on load, but JPEG 2000 leaves levels out."""
-        del header, need, lenient
+        del header, want
         image = open_with_pillow(self._name, data)
         image.load()
         box = (0.0, 0.0, float(image.width), float(image.height))
         return Raster(colour.to_working(image), box, image.info.get("icc_profile"))
 
-    def memory(self, header: Header, need: Size) -> int:
+    def memory(self, header: Header, want: Want) -> int:
         """Count the decoded image and one converted copy, 4 bytes a pixel each."""
-        del need
+        del want
         return header.width * header.height * 8
 
 

@@ -11,8 +11,7 @@ from shard.errors import ImageError
 from shard.imaging.decoders.jpeg import JpegDecoder
 
 if TYPE_CHECKING:
-    from shard.imaging.decoders.base import Header, Raster
-    from shard.imaging.geometry import Size
+    from shard.imaging.decoders.base import Header, Raster, Want
 
 _FLIPS = {0: 1, 3: 3, 5: 8, 6: 6}
 """LibRaw's ``flip`` -> EXIF orientation."""
@@ -40,14 +39,14 @@ class RawDecoder:
         orientation = header.orientation if header.orientation > 1 else _FLIPS.get(flip, 1)
         return replace(header, format="raw", orientation=orientation, notes=("embedded_preview",))
 
-    def decode(self, data: bytes, header: Header, need: Size, *, lenient: bool = False) -> Raster:
+    def decode(self, data: bytes, header: Header, want: Want) -> Raster:
         """Decode the preview."""
         preview, _ = _preview(data)
-        return self._jpeg.decode(preview, header, need, lenient=lenient)
+        return self._jpeg.decode(preview, header, want)
 
-    def memory(self, header: Header, need: Size) -> int:
+    def memory(self, header: Header, want: Want) -> int:
         """Count the preview's own, and its bytes."""
-        return self._jpeg.memory(header, need) + header.width * header.height
+        return self._jpeg.memory(header, want) + header.width * header.height
 
 
 def decoder(_name: str) -> RawDecoder:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shard.errors import ImageError
 from shard.imaging.decoders import vips
-from shard.imaging.decoders.base import GAP, Header, Raster
-
-if TYPE_CHECKING:
-    from shard.imaging.geometry import Size
+from shard.imaging.decoders.base import Header, Raster, Want
 
 _MAX_TEXT = 20_000_000
 """Bytes of SVG text, unpacked; a drawing beyond that is an attack or takes minutes."""
@@ -24,15 +21,14 @@ class SvgDecoder:
         image = _load(data)
         return Header("svg", image.width, image.height, has_alpha=True, channels=4)
 
-    def decode(self, data: bytes, header: Header, need: Size, *, lenient: bool = False) -> Raster:
+    def decode(self, data: bytes, header: Header, want: Want) -> Raster:
         """Draw at ``GAP`` times the need."""
-        del lenient
-        ratio = max(GAP * need[0] / header.width, GAP * need[1] / header.height)
-        return vips.to_raster(_load(data, scale=min(1.0, ratio)), 1)
+        ratio = max(want.least[0] / header.width, want.least[1] / header.height)
+        return vips.to_raster(_load(data, scale=min(1.0, ratio)), want)
 
-    def memory(self, header: Header, need: Size) -> int:
+    def memory(self, header: Header, want: Want) -> int:
         """Count the drawing's bitmap, as numbers of 4 bytes while alpha is premultiplied."""
-        drawn = min(header.width * header.height, (GAP * need[0] + 1) * (GAP * need[1] + 1))
+        drawn = min(header.width * header.height, (want.least[0] + 1) * (want.least[1] + 1))
         return drawn * 4 * 6
 
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shard.imaging.decoders.base import GAP, Header
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shard.imaging.geometry import Size
+    from shard.imaging.decoders.base import Header, Want
+
 
 _MOST_LEVELS = 32
 _SAME_SHAPE = 0.02
 """Relative difference of aspect ratio up to which a smaller page counts as a copy."""
 
 
-def best_level(data: bytes, header: Header, need: Size, load: Callable[..., Any]) -> dict[str, int]:
-    """Return the loader's options for the smallest copy of at least ``GAP`` times ``need``.
+def best_level(data: bytes, header: Header, want: Want, load: Callable[..., Any]) -> dict[str, int]:
+    """Return the loader's options for the smallest copy of at least ``want.least``.
 
     Copies are sub-images of the first page (as OME-TIFF and vips write them) or pages, each
     smaller than the one before and of the same shape (as GeoTIFF and GDAL write them).
@@ -32,7 +31,7 @@ def best_level(data: bytes, header: Header, need: Size, load: Callable[..., Any]
         level = load("tiff", data, **choice)
         if not _is_copy(level, header, width) or level.bands != first.bands:
             break
-        if level.width < GAP * need[0] or level.height < GAP * need[1]:
+        if level.width < want.least[0] or level.height < want.least[1]:
             break
         best, width = choice, level.width
     return best

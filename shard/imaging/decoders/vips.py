@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from PIL import Image
-
+from shard.imaging import libvips
 from shard.imaging.decoders import tiff
-from shard.imaging.decoders.base import GAP, Header, Raster, shrink_factor
-
-if TYPE_CHECKING:
-    from shard.imaging.geometry import Size
+from shard.imaging.decoders.base import Header, Raster, Want
 
 _LOADERS = {
     "png": "pngload_buffer",
@@ -26,17 +20,6 @@ _DEPTHS = {"uchar": 8, "char": 8, "ushort": 16, "short": 16, "uint": 32, "int": 
 _MODES = {1: "L", 3: "RGB", 4: "RGBa"}
 _LINES_HELD = 256
 """Rows that a streamed decode holds at once: strips, tiles and libvips' own buffers."""
-
-
-@lru_cache(maxsize=1)
-def library() -> Any:
-    """Return pyvips, set up for a worker: one thread, no caches, nothing said on stderr."""
-    import pyvips
-
-    pyvips.cache_set_max(0)
-    pyvips.concurrency_set(1)
-    logging.getLogger("pyvips").setLevel(logging.CRITICAL)
-    return pyvips
 
 
 class VipsDecoder:
@@ -65,24 +48,21 @@ class VipsDecoder:
             exif=image.get("exif-data") if has(image, "exif-data") else None,
         )
 
-    def decode(self, data: bytes, header: Header, need: Size, *, lenient: bool = False) -> Raster:
-        """Stream the pixels through a box filter down to what is needed."""
-        options: dict[str, Any] = {"fail_on": "none" if lenient else "error"}
+    def decode(self, data: bytes, header: Header, want: Want) -> Raster:
+        """Stream the pixels down to what is needed."""
+        options: dict[str, Any] = {"fail_on": "none" if want.lenient else "error"}
         if self._name == "webp":
-            scale = max(GAP * need[0] / header.width, GAP * need[1] / header.height)
+            scale = max(want.least[0] / header.width, want.least[1] / header.height)
             options["scale"] = min(1.0, scale)
         elif self._name == "tiff":
-            options |= tiff.best_level(data, header, need, load)
-        image = load(self._name, data, **options)
-        return to_raster(
-            image, min(image.width // (GAP * need[0]), image.height // (GAP * need[1]))
-        )
+            options |= tiff.best_level(data, header, want, load)
+        return to_raster(load(self._name, data, **options), want)
 
-    def memory(self, header: Header, need: Size) -> int:
+    def memory(self, header: Header, want: Want) -> int:
         """Count a band of rows where the file streams; the whole image where it does not."""
         pixel = header.channels * max(1, header.depth // 8)
         whole = header.width * header.height
-        factor = shrink_factor(header, need)
+        factor = want.factor(header.width, header.height)
         shrunk = whole // factor**2 * header.channels * (5 if header.has_alpha else 2)
         if header.interlaced or self._name in ("avif", "gif"):
             return whole * max(pixel, 4) * 2 + shrunk
@@ -93,13 +73,12 @@ class VipsDecoder:
 
 def decoder(name: str) -> VipsDecoder:
     """Return the decoder of one format of this module."""
-    library()
     return VipsDecoder(name)
 
 
 def load(name: str, data: bytes, **options: Any) -> Any:
-    """Open ``data`` with the one loader of its format; libvips does not sniff."""
-    return library().Operation.call(_LOADERS[name], data, access="sequential", **options)
+    """Open ``data`` with the one loader of its format."""
+    return libvips.call(_LOADERS[name], data, access="sequential", **options)
 
 
 def has(image: Any, field: str) -> bool:
@@ -107,32 +86,25 @@ def has(image: Any, field: str) -> bool:
     return bool(image.get_typeof(field))
 
 
-def jpeg_ends_early(data: bytes) -> bool:
-    """Tell whether libjpeg warns that a JPEG's data end before its last row."""
-    vips = library()
-    image = vips.Operation.call(
-        "jpegload_buffer", data, shrink=8, fail_on="warning", access="sequential"
-    )
-    try:
-        image.avg()
-    except vips.Error as error:
-        return "remature end" in str(error)
-    return False
-
-
-def to_raster(image: Any, factor: int) -> Raster:
-    """Run the pipeline: premultiply, shrink by ``factor``, make 8 bits of each channel."""
+def to_raster(image: Any, want: Want) -> Raster:
+    """Run the pipeline: premultiply, shrink, make 8 bits of each channel."""
     icc = image.get("icc-profile-data") if has(image, "icc-profile-data") else None
     width, height = image.width, image.height
     image = _as_sums_allow(image)
-    if factor > 1:
+    if want.exact and _has_white(image) and want.width < width and want.height < height:
+        image = libvips.lanczos(image, want.size)
+        width, height = want.size
+    elif (factor := want.factor(width, height)) > 1:
         image = image.shrink(factor, factor, ceil=True)
-    factor = max(1, factor)
+        width, height = width / factor, height / factor
     image, icc = _as_bytes(image, icc)
     mode = "CMYK" if image.interpretation == "cmyk" else _MODES[image.bands]
-    raw = bytes(image.write_to_memory())
-    pixels = Image.frombuffer(mode, (image.width, image.height), raw, "raw", mode, 0, 1)
-    return Raster(pixels, (0.0, 0.0, width / factor, height / factor), icc)
+    return Raster(libvips.to_pillow(image, mode), (0.0, 0.0, float(width), float(height)), icc)
+
+
+def _has_white(image: Any) -> bool:
+    """Tell whether the type says what white is, so that overshoots are cut there."""
+    return image.format in ("uchar", "ushort") or bool(image.hasalpha())
 
 
 def _as_sums_allow(image: Any) -> Any:

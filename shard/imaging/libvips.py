@@ -1,0 +1,50 @@
+"""libvips, loaded when first needed: one thread, no caches; and the way between it and Pillow."""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    from shard.imaging.geometry import Size
+
+_INTERPRETATIONS = {"L": "b-w", "RGB": "srgb", "RGBa": "srgb", "RGBA": "srgb", "CMYK": "cmyk"}
+
+
+@lru_cache(maxsize=1)
+def library() -> Any:
+    """Return pyvips, set up for a worker: one thread, no caches, nothing said on stderr."""
+    import pyvips
+
+    pyvips.cache_set_max(0)
+    pyvips.concurrency_set(1)
+    logging.getLogger("pyvips").setLevel(logging.CRITICAL)
+    return pyvips
+
+
+def call(operation: str, *arguments: Any, **options: Any) -> Any:
+    """Call a libvips operation by its exact name; a buffer is never sniffed."""
+    return library().Operation.call(operation, *arguments, **options)
+
+
+def from_pillow(image: Image.Image) -> Any:
+    """Return a copy of an 8-bit image of mode L, RGB, RGBa, RGBA or CMYK."""
+    bands = len(image.getbands())
+    made = library().Image.new_from_memory(image.tobytes(), *image.size, bands, "uchar")
+    return made.copy(interpretation=_INTERPRETATIONS[image.mode])
+
+
+def to_pillow(image: Any, mode: str) -> Image.Image:
+    """Run the pipeline of an 8-bit image whose bands are those of ``mode``."""
+    pixels = bytes(image.write_to_memory())
+    return Image.frombuffer(mode, (image.width, image.height), pixels, "raw", mode, 0, 1)
+
+
+def lanczos(image: Any, size: Size) -> Any:
+    """Return ``image`` scaled to exactly ``size``, streamed, each axis by its own factor."""
+    across, down = size[0] / image.width, size[1] / image.height
+    scaled = image.resize(across, vscale=down, kernel="lanczos3")
+    return scaled.crop(0, 0, *size) if (scaled.width, scaled.height) != size else scaled
