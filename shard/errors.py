@@ -75,6 +75,7 @@ class Unavailable(StorageError):
 
     reason = "unavailable"
     retryable = True
+    exit_code = 1  # the settings may be right: an engine should start the task again
 
 
 class ImageError(ShardError):

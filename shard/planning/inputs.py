@@ -19,7 +19,7 @@ STATE_FOLDER: Final = ".shard"
 class Judgement:
     """Whether an object is an input, and why.
 
-    Reasons: ``image`` (accepted); ``folder``, ``state``, ``output``, ``not_an_image`` (not).
+    Reasons: ``image`` (accepted); ``folder``, ``state``, ``output``, ``other_file`` (not).
     """
 
     accepted: bool
@@ -36,9 +36,9 @@ def judge(item: Item, exclude: Iterable[str] = ()) -> Judgement:
     below a ``.shard/`` folder, at any depth                    state
     below one of ``exclude`` (prefixes, without outer slash)    output
     content type told, and of an image                          image
-    content type told, and of anything else                     not_an_image
+    content type told, and of anything else                     other_file
     content type not told (or octet-stream), image extension    image
-    any other                                                   not_an_image
+    any other                                                   other_file
     ==========================================================  ============
 
     A prefix is a folder: ``thumbs`` does not exclude ``thumbs2/``; ``""`` excludes everything.
@@ -53,7 +53,7 @@ def judge(item: Item, exclude: Iterable[str] = ()) -> Judgement:
         is_image = formats.is_image_type(item.content_type)
     else:
         is_image = formats.is_image_name(item.key)
-    return Judgement(True, "image") if is_image else Judgement(False, "not_an_image")
+    return Judgement(True, "image") if is_image else Judgement(False, "other_file")
 
 
 def _is_folder(item: Item) -> bool:
