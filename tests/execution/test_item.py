@@ -66,7 +66,7 @@ def _large(**options: object) -> bytes:
     noise = np.random.default_rng(1).integers(0, 90, (1500, 2000, 3), dtype=np.uint8)
     ramp = np.linspace(0, 160, 2000, dtype=np.uint8)[None, :, None]
     out = io.BytesIO()
-    Image.fromarray(noise + ramp).save(out, "JPEG", quality=92, **options)  # type: ignore[arg-type]
+    Image.fromarray(noise + ramp).save(out, "JPEG", quality=92, **options)
     assert len(out.getvalue()) > 1 << 20
     return out.getvalue()
 
