@@ -43,8 +43,11 @@ def to_pillow(image: Any, mode: str) -> Image.Image:
     return Image.frombuffer(mode, (image.width, image.height), pixels, "raw", mode, 0, 1)
 
 
-def lanczos(image: Any, size: Size) -> Any:
-    """Return ``image`` scaled to exactly ``size``, streamed, each axis by its own factor."""
+def lanczos(image: Any, size: Size, gap: float = 2.0) -> Any:
+    """Return ``image`` scaled to exactly ``size``, streamed, each axis by its own factor.
+
+    Areas are averaged down to ``gap`` times ``size`` first, which is fast; 0: LANCZOS alone.
+    """
     across, down = size[0] / image.width, size[1] / image.height
-    scaled = image.resize(across, vscale=down, kernel="lanczos3")
+    scaled = image.resize(across, vscale=down, kernel="lanczos3", gap=gap)
     return scaled.crop(0, 0, *size) if (scaled.width, scaled.height) != size else scaled

@@ -6,7 +6,7 @@ from typing import Any
 
 from shard.imaging import libvips
 from shard.imaging.decoders import tiff
-from shard.imaging.decoders.base import Header, Raster, Want
+from shard.imaging.decoders.base import GAP, Header, Raster, Want
 
 _LOADERS = {
     "png": "pngload_buffer",
@@ -18,6 +18,8 @@ _LOADERS = {
 }
 _DEPTHS = {"uchar": 8, "char": 8, "ushort": 16, "short": 16, "uint": 32, "int": 32, "float": 32}
 _MODES = {1: "L", 3: "RGB", 4: "RGBa"}
+_WEBP_GAP = 1.5
+"""libwebp's own scaler averages areas; twice the size costs 10 % more time for 2 dB more."""
 _LINES_HELD = 256
 """Rows that a streamed decode holds at once: strips, tiles and libvips' own buffers."""
 
@@ -52,7 +54,8 @@ class VipsDecoder:
         """Stream the pixels down to what is needed."""
         options: dict[str, Any] = {"fail_on": "none" if want.lenient else "error"}
         if self._name == "webp":
-            scale = max(want.least[0] / header.width, want.least[1] / header.height)
+            gap = _WEBP_GAP if want.exact else GAP
+            scale = gap * max(want.width / header.width, want.height / header.height)
             options["scale"] = min(1.0, scale)
         elif self._name == "tiff":
             options |= tiff.best_level(data, header, want, load)
