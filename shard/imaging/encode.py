@@ -31,15 +31,20 @@ def encode(image: Image.Image, output: Format, rendition: Rendition, metadata: O
 
     ``metadata`` holds ``icc_profile`` and ``exif`` where they are to be kept.
     """
-    options = _OPTIONS[output](rendition)
+    settings = options(output, rendition)
+    image.info.clear()  # a plug-in would write what it finds here: comments, resolution, profiles
+    buffer = io.BytesIO()
+    image.save(buffer, format=output.value.upper(), **settings, **metadata)
+    return buffer.getvalue()
+
+
+def options(output: Format, rendition: Rendition) -> Options:
+    """Return what Pillow's writer of ``output`` is told, and see that this writer is there."""
     if output is Format.JXL:
         _jxl()
     elif output in _PLUGINS:
         import_module(_PLUGINS[output])
-    image.info.clear()  # a plug-in would write what it finds here: comments, resolution, profiles
-    buffer = io.BytesIO()
-    image.save(buffer, format=_NAMES[output], **options, **metadata)
-    return buffer.getvalue()
+    return _OPTIONS[output](rendition)
 
 
 def _jpeg(rendition: Rendition) -> Options:
@@ -82,14 +87,6 @@ _OPTIONS: dict[Format, Callable[[Rendition], Options]] = {
     Format.AVIF: _avif,
     Format.GIF: _gif,
     Format.JXL: _jxl_options,
-}
-_NAMES = {
-    Format.JPEG: "JPEG",
-    Format.PNG: "PNG",
-    Format.WEBP: "WEBP",
-    Format.AVIF: "AVIF",
-    Format.GIF: "GIF",
-    Format.JXL: "JXL",
 }
 _PLUGINS = {
     Format.WEBP: "PIL.WebPImagePlugin",

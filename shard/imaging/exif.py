@@ -31,3 +31,17 @@ def orientation(exif: bytes | None) -> int:
     except struct.error:
         return 1
     return 1
+
+
+def upright(exif: bytes) -> bytes:
+    """Return an EXIF block that says that the pixels are upright; empty if it is damaged."""
+    from PIL import Image
+
+    block = Image.Exif()
+    try:
+        block.load(exif)
+        if _ORIENTATION in block:
+            block[_ORIENTATION] = 1
+        return block.tobytes()
+    except Exception:  # noqa: BLE001 - a damaged block fails in many ways; the picture is fine
+        return b""

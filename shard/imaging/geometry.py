@@ -51,6 +51,11 @@ class Plan:
     offset: Size = (0, 0)
 
     @property
+    def whole(self) -> Plan:
+        """The same scale without the crop."""
+        return Plan(self.scaled, (0, 0), self.scaled, self.scaled)
+
+    @property
     def crops(self) -> bool:
         """Whether only a part of the image is shown."""
         return self.size != self.scaled

@@ -43,6 +43,12 @@ def to_pillow(image: Any, mode: str) -> Image.Image:
     return Image.frombuffer(mode, (image.width, image.height), pixels, "raw", mode, 0, 1)
 
 
+def smart_crop(image: Image.Image, size: Size, interest: str) -> Image.Image:
+    """Return the part of ``size`` that draws the eye (``attention``) or says most (``entropy``)."""
+    cropped = from_pillow(image).smartcrop(*size, interesting=interest)
+    return to_pillow(cropped, image.mode)
+
+
 def lanczos(image: Any, size: Size, gap: float = 2.0) -> Any:
     """Return ``image`` scaled to exactly ``size``, streamed, each axis by its own factor.
 

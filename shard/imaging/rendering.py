@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageFilter
 
-from shard.imaging import boundary, colour, encode, geometry
+from shard.imaging import animate, boundary, colour, encode, exif, geometry, libvips
+from shard.imaging.placeholder import placeholder
 from shard.imaging.resize import Ladder
 from shard.imaging.source import output_format
+from shard.model import Format
 from shard.planning import formats
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from shard.imaging.decoders.base import Raster
     from shard.imaging.geometry import Plan
     from shard.imaging.source import Source
-    from shard.model import Format, Limits, Rendition
+    from shard.model import Limits, Rendition
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,17 @@ class Thumbnail:
         return formats.content_type(self.format)
 
 
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A source's pixels, and the images made of them so far."""
+
+    source: Source
+    raster: Raster
+    ladder: Ladder
+    limits: Limits
+    ms: float
+
+
 def render(source: Source, renditions: Sequence[Rendition], limits: Limits) -> list[Thumbnail]:
     """Return a thumbnail for each rendition, in their order. Raises ``ImageError`` only."""
     with boundary.only_image_errors(source.format, complete=True):
@@ -51,43 +64,59 @@ def _render(source: Source, renditions: Sequence[Rendition], limits: Limits) -> 
     started = perf_counter()
     plans = [geometry.plan(source.size, rendition) for rendition in renditions]
     raster = source.decode(source.want(renditions), limits)
-    decode_ms = _ms_since(started)
-    ladder = Ladder(raster, source.orientation)
+    decoded = Decoded(
+        source, raster, Ladder(raster, source.orientation), limits, _ms_since(started)
+    )
     largest_first = sorted(
         range(len(plans)), key=lambda at: -plans[at].scaled[0] * plans[at].scaled[1]
     )
-    made: dict[int, Thumbnail] = {}
-    for at in largest_first:
-        made[at] = _one(source, raster, ladder, plans[at], renditions[at], decode_ms)
+    made = {at: _one(decoded, plans[at], renditions[at]) for at in largest_first}
     return [made[at] for at in range(len(plans))]
 
 
-def _one(
-    source: Source,
-    raster: Raster,
-    ladder: Ladder,
-    plan: Plan,
-    rendition: Rendition,
-    decode_ms: float,
-) -> Thumbnail:
+def _one(decoded: Decoded, plan: Plan, rendition: Rendition) -> Thumbnail:
     started = perf_counter()
+    source, raster = decoded.source, decoded.raster
     output = output_format(source, rendition)
     keep_icc = "icc" in rendition.keep and colour.profile_fits(raster.icc, raster.image.mode)
-    image, notes = colour.finish(ladder.make(plan), raster.icc, keep_profile=keep_icc)
-    image = _present(image, plan, rendition, output)
+    image, notes = _pixels(decoded, plan, rendition, keep_icc=keep_icc)
+    hint = placeholder(image, rendition.placeholder) if rendition.placeholder else None
+    shown = _present(image, plan, rendition, output)
     resize_ms = _ms_since(started)
     started = perf_counter()
-    metadata: dict[str, Any] = {"icc_profile": raster.icc} if keep_icc else {}
-    data = encode.encode(image, output, rendition, metadata)
+    if animate.wanted(source, rendition, output):
+        data = _animation(decoded, plan, rendition, output)
+    else:
+        metadata = _metadata(source, raster if keep_icc else None, rendition, output)
+        data = encode.encode(shown, output, rendition, metadata)
     return Thumbnail(
         rendition=rendition,
         format=output,
         data=data,
-        width=image.width,
-        height=image.height,
+        width=plan.canvas[0],
+        height=plan.canvas[1],
         notes=tuple(dict.fromkeys((*source.notes, *raster.notes, *notes))),
-        ms={"decode": decode_ms, "resize": resize_ms, "encode": _ms_since(started)},
+        placeholder=hint,
+        ms={"decode": decoded.ms, "resize": resize_ms, "encode": _ms_since(started)},
     )
+
+
+def _pixels(
+    decoded: Decoded, plan: Plan, rendition: Rendition, *, keep_icc: bool
+) -> tuple[Image.Image, tuple[str, ...]]:
+    """Return the resized, cropped picture in sRGB, and what there is to note."""
+    smart = rendition.gravity in geometry.SMART_GRAVITIES and plan.crops
+    image = decoded.ladder.make(plan.whole if smart else plan)
+    image, notes = colour.finish(image, decoded.raster.icc, keep_profile=keep_icc)
+    if smart:
+        image = libvips.smart_crop(image, plan.size, rendition.gravity)
+    return image, notes
+
+
+def _animation(decoded: Decoded, plan: Plan, rendition: Rendition, output: Format) -> bytes:
+    film = animate.film(decoded.source, plan, decoded.limits)
+    film.frames[:] = [_present(frame, plan, rendition, output) for frame in film.frames]
+    return animate.encoded(film, output, rendition)
 
 
 def _present(image: Image.Image, plan: Plan, rendition: Rendition, output: Format) -> Image.Image:
@@ -104,6 +133,20 @@ def _present(image: Image.Image, plan: Plan, rendition: Rendition, output: Forma
     canvas = Image.new(mode, plan.canvas, (0, 0, 0, 0) if mode == "RGBA" else rendition.background)
     canvas.paste(image, plan.offset)
     return canvas
+
+
+def _metadata(
+    source: Source, profiled: Raster | None, rendition: Rendition, output: Format
+) -> dict[str, Any]:
+    """Return what ``keep`` asks for and the format can hold; EXIF says upright from here on."""
+    kept: dict[str, Any] = {}
+    if output is Format.GIF:
+        return kept
+    if profiled is not None:
+        kept["icc_profile"] = profiled.icc
+    if "exif" in rendition.keep and source.header.exif:
+        kept["exif"] = exif.upright(source.header.exif)
+    return kept
 
 
 def _ms_since(started: float) -> float:

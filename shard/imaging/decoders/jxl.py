@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shard.errors import ImageError
 from shard.imaging import colour
+from shard.imaging.decoders import jxl_header
 from shard.imaging.decoders.base import Header, Raster, Want
 
 if TYPE_CHECKING:
@@ -28,15 +29,8 @@ class JxlDecoder:
 
     def header(self, data: bytes) -> Header:
         """Read the size and the channels."""
-        image = _library().JXLImageFile(io.BytesIO(data))
-        return Header(
-            format="jxl",
-            width=image.width,
-            height=image.height,
-            has_alpha=image.mode in ("LA", "RGBA"),
-            channels=len(image.getbands()),
-            interlaced=True,
-        )
+        width, height, alpha = jxl_header.read(data)
+        return Header("jxl", width, height, has_alpha=alpha, channels=3 + alpha, interlaced=True)
 
     def decode(self, data: bytes, header: Header, want: Want) -> Raster:
         """Decode the whole image."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from PIL import Image, ImageFile
 
@@ -55,10 +55,14 @@ class PillowDecoder:
 
     def decode(self, data: bytes, header: Header, want: Want) -> Raster:
         """Decode the whole image; nothing here shrinks on load, but JPEG 2000 leaves levels out."""
-        del header, want
         image = open_with_pillow(self._name, data)
+        scale = 1
+        if self._name == "jpeg2000":
+            levels = _levels_to_spare(data, want.factor(header.width, header.height))
+            cast("Any", image).reduce = levels
+            scale = 1 << levels
         image.load()
-        box = (0.0, 0.0, float(image.width), float(image.height))
+        box = (0.0, 0.0, header.width / scale, header.height / scale)
         return Raster(colour.to_working(image), box, image.info.get("icc_profile"))
 
     def memory(self, header: Header, want: Want) -> int:
@@ -78,3 +82,10 @@ def open_with_pillow(name: str, data: bytes) -> ImageFile.ImageFile:
     Image.MAX_IMAGE_PIXELS = None  # limits are checked by us, from the header, for every decoder
     kind = getattr(import_module(f"PIL.{module}"), plugin)
     return cast("ImageFile.ImageFile", kind(io.BytesIO(data)))
+
+
+def _levels_to_spare(data: bytes, factor: int) -> int:
+    """Return how many halvings ``factor`` allows and the codestream has (T.800, A.6.1: COD)."""
+    at = data.find(b"\xff\x52")
+    levels = data[at + 9] if 0 <= at < len(data) - 9 else 0
+    return min(levels, factor.bit_length() - 1)
