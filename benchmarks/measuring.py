@@ -119,13 +119,20 @@ def clean_environment() -> dict[str, str]:
     return env
 
 
-def ratio(results: Mapping[str, Mapping[str, Any]], over: str, under: str) -> float:
-    """Return by how much ``over`` took longer: the median of the rounds' own ratios.
+def ratios(results: Mapping[str, Mapping[str, Any]], under: str) -> dict[str, dict[str, float]]:
+    """Return how many times longer than ``under`` each took.
 
-    Rounds are interleaved, so that a round's ratio is free of what slowed down all of it.
+    ``median``: of the rounds' own ratios; rounds are interleaved, so what slowed down all of a
+    round falls out. ``best``: of the shortest rounds, those that the machine disturbed least.
     """
-    pairs = zip(results[over]["seconds"], results[under]["seconds"], strict=True)
-    return round(statistics.median(slow / fast for slow, fast in pairs), 3)
+    ours: list[float] = results[under]["seconds"]
+    found = {}
+    for name, result in results.items():
+        theirs: list[float] = result["seconds"]
+        pairs = [slow / fast for slow, fast in zip(theirs, ours, strict=True)]
+        best = min(theirs) / min(ours)
+        found[name] = {"median": round(statistics.median(pairs), 3), "best": round(best, 3)}
+    return found
 
 
 def surroundings() -> dict[str, Any]:

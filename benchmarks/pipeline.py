@@ -1,7 +1,7 @@
 """Whole processes on a local disk, to 200 px: Shard, sharp, vipsthumbnail, a Pillow loop.
 
 Also the rate of all cores rendering from memory, which no pipeline around it can exceed.
-``python -m benchmarks.pipeline [--rounds 5] [--count 300]``
+``python -m benchmarks.pipeline [--rounds 5] [--count 300] [--progressive 150]``
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import local
-from benchmarks.measuring import SHARD, Contender, arguments, interleave, ratio, save
+from benchmarks.measuring import SHARD, Contender, arguments, interleave, ratios, save
 
 PEERS = Path(__file__).parent / "peers"
 SIZE = 200
@@ -77,7 +77,7 @@ def measure(source: Path, sharp: Path | None, work: Path, rounds: int) -> dict[s
         contenders(source, sharp), local.places(work), rounds=rounds, expected=expected
     )
     results["programs"] = programs
-    results["ratios"] = {name: ratio(programs, name, "shard") for name in programs}
+    results["ratios"] = ratios(programs, "shard")
     results["stages_ms"] = stages(source, work)
     return results
 
@@ -93,16 +93,17 @@ def stages(source: Path, work: Path) -> dict[str, float]:
 
 def main() -> None:
     """Measure both kinds of JPEG; write ``results/pipeline.json``."""
-    given = arguments(__doc__, count=300)
+    given = arguments(__doc__, count=300, progressive=150)
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="shard-bench-") as name:
         work = Path(name)
         (work / "sharp").mkdir()
         version = sharp_modules(work / "sharp")
         sharp = None if version is None else work / "sharp"
-        for kind in ("jpeg_12mp", "progressive_12mp"):
+        counts = {"jpeg_12mp": given.count, "progressive_12mp": given.progressive}
+        for kind, count in counts.items():
             print(kind, flush=True)
-            source = local.folder(given.corpora, kind, given.count)
+            source = local.folder(given.corpora, kind, count)
             results[kind] = measure(source, sharp, work, given.rounds)
             print(f"  ratios to shard: {results[kind]['ratios']}", flush=True)
     results["versions"] = {"sharp": version or "not here (no node)", "vips": vips_version()}
