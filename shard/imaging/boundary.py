@@ -23,6 +23,14 @@ _SIGNS_OF_TRUNCATION = (
     "buffer is not large enough",
     "not enough image data",
 )
+_SIGNS_OF_A_VARIANT = (
+    "not supported",
+    "unsupported",
+    "not configured",
+    "not implemented",
+    "samples out of range",
+    "unknown compression",
+)
 _LONGEST = 200
 
 
@@ -31,7 +39,8 @@ def only_image_errors(name: str, *, complete: bool) -> Iterator[None]:
     """Let nothing but ``ImageError`` out. ``complete``: the file's end is where it should be.
 
     A decoder's failure on an incomplete file is ``truncated``, on a complete one ``corrupt``,
-    unless the decoder's own words say that data are missing.
+    unless the decoder's own words say that data are missing; a variant of the format that it does
+    not know is ``unsupported``.
     """
     try:
         yield
@@ -43,9 +52,16 @@ def only_image_errors(name: str, *, complete: bool) -> Iterator[None]:
         ) from error
     except Exception as error:
         text = " ".join(str(error).split())[:_LONGEST] or type(error).__name__
-        short = not complete or any(sign in text.lower() for sign in _SIGNS_OF_TRUNCATION)
-        reason = "truncated" if short else "corrupt"
+        reason = _reason(text.lower(), complete=complete)
         raise ImageError(reason, f"the {name} decoder says: {text}") from error
+
+
+def _reason(text: str, *, complete: bool) -> str:
+    if any(sign in text for sign in _SIGNS_OF_A_VARIANT):
+        return "unsupported"
+    if not complete or any(sign in text for sign in _SIGNS_OF_TRUNCATION):
+        return "truncated"
+    return "corrupt"
 
 
 def is_complete(name: str, data: bytes) -> bool:
