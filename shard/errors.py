@@ -37,7 +37,7 @@ class StorageError(ShardError):
 
     def __init__(self, url: str, what: str, remedy: str = "") -> None:
         self.url, self.what, self.remedy = url, what, remedy
-        super().__init__(f"{url}: {what}" + (f". {remedy}" if remedy else ""))
+        super().__init__(f"{url}: {what.rstrip('. ')}" + (f"; {remedy}" if remedy else ""))
 
 
 class AccessDenied(StorageError):

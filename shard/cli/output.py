@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shard.errors import SettingError, ShardError
+from shard.execution.signals import Interrupted
 from shard.report.progress import PROGRESS_FILE, Bar, File, Lines
 
 if TYPE_CHECKING:
@@ -115,5 +116,8 @@ def sentences() -> Iterator[None]:
             _log.addHandler(logging.StreamHandler(sys.stderr))
         _log.error("%s", error)
         sys.exit(error.exit_code)
+    except Interrupted as interrupted:
+        _log.warning("%s", interrupted)
+        sys.exit(interrupted.exit_code)
     except BrokenPipeError:
         sys.exit(1)

@@ -79,5 +79,5 @@ def load(folder: Store) -> RunRecord:
         raise StorageError(
             f"{folder.url}/{_NAME}",
             f"is not a run record ({error})",
-            "It was written by another version of Shard or cut short; use another RUN_ID",
+            "it was written by another version of Shard, or cut short: use another RUN_ID",
         ) from error

@@ -9,8 +9,6 @@ import signal
 import time
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from shard.errors import ShardError
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import FrameType, TracebackType
@@ -25,8 +23,11 @@ _MARGIN = 30.0
 _LOOK_EVERY = 256
 
 
-class Interrupted(ShardError):
-    """The stop was requested before the work began: nothing is lost, nothing was made."""
+class Interrupted(BaseException):
+    """The stop was requested before the work began: nothing is lost, nothing was made.
+
+    Like ``KeyboardInterrupt`` no ``Exception``: no library may take it for a failed request.
+    """
 
     def __init__(self, reason: str | None, exit_code: int) -> None:
         self.exit_code = exit_code
@@ -46,6 +47,7 @@ class Stop:
         self.reason: str | None = None
         self.exit_code = 0
         self.urgent = False
+        self._at_once = False
         self._deadline = (
             None if timeout is None else time.monotonic() + max(timeout - _MARGIN, timeout / 2)
         )
@@ -82,6 +84,20 @@ class Stop:
             self.exit_code = 128 + signal.SIGTERM
         return self.reason is not None
 
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """While the block lasts a signal raises ``Interrupted``: nothing is under way to finish.
+
+        Listings may wait long, for a store that is down, in calls that look at no flag.
+        """
+        self._at_once = True
+        try:
+            if self.requested:
+                raise Interrupted(self.reason, self.exit_code)
+            yield
+        finally:
+            self._at_once = False
+
     def watch(self, things: Iterable[_T]) -> Iterator[_T]:
         """Pass things through; raise ``Interrupted`` between two of them once a stop is asked."""
         for count, thing in enumerate(things):
@@ -99,3 +115,5 @@ class Stop:
         self.urgent = self.reason is not None  # asked twice: do not even wait for the grace
         self.reason = signal.Signals(number).name
         self.exit_code = 128 + number
+        if self._at_once:
+            raise Interrupted(self.reason, self.exit_code)

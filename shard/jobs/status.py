@@ -48,7 +48,7 @@ def _find(url: str) -> tuple[Store, RunRecord]:
     records = [(run_record.load(store), store) for store in found]
     if not records:
         raise StorageError(
-            url, "holds no run", "Name the folder that the summary calls the ledger, or an output"
+            url, "holds no run", "name the folder that the summary calls the ledger, or an output"
         )
     record, folder = max(records, key=lambda pair: pair[0].started)
     return folder, record

@@ -35,7 +35,8 @@ def run_task(settings: TaskSettings, progress: Progress, say: Callable[[str], No
     """
     with Stop(settings.task_timeout) as stop:
         opening = Opening(settings)
-        listing, record = opening.begin()
+        with stop.at_once():
+            listing, record = opening.begin()
         recipe = opening.recipe(record)
         inputs = intake.Listing(
             stop.watch(listing),
@@ -91,7 +92,8 @@ def _plan(opening: Opening, inputs: intake.Listing, recipe: Recipe, stop: Stop) 
         settings.overwrite,
         settings.limit,
     )
-    plan = intake.plan(inputs, lambda: stop.watch(opening.existing(recipe)), rules)
+    with stop.at_once():
+        plan = intake.plan(inputs, lambda: stop.watch(opening.existing(recipe)), rules)
     if not inputs.inputs:
         _log.warning("no images below %s: nothing to do", settings.source.url)
     elif not plan.items:

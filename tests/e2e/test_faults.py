@@ -177,3 +177,23 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
 
     assert running.returncode == 0, err
     assert len(outputs(tmp_path / "out")) == 12
+
+
+def test_sigterm_while_the_store_is_down_does_not_wait_for_it(tmp_path: Path) -> None:
+    """A task that still lists ends at once, with 143 and without a traceback."""
+    down = {
+        "INPUT_FOLDER": "s3://bucket/in",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_ACCESS_KEY_ID": "k",
+        "AWS_SECRET_ACCESS_KEY": "s",
+    }
+    running = start_process(_task(tmp_path, **down))
+    assert running.stderr is not None
+    first = running.stderr.readline()
+    running.terminate()
+    _, err = running.communicate(timeout=15)
+
+    assert "trying again" in first
+    assert running.returncode == 143
+    assert "stopped by SIGTERM while listing" in err
+    assert "Traceback" not in err
