@@ -112,13 +112,11 @@ def contenders(env: dict[str, str], bucket: str, count: int, sequential: int) ->
         start = [sys.executable, "-m", f"benchmarks.peers.{name}", bucket, INPUT]
         return lambda out: [*start, out, *more]
 
-    def shard(*more: str) -> Any:
-        source = f"s3://{bucket}/{INPUT}"
-        return lambda out: [SHARD, "run", source, f"s3://{bucket}/{out}", "--sizes", "200", *more]
+    def shard(out: str) -> list[str]:
+        return [SHARD, "run", f"s3://{bucket}/{INPUT}", f"s3://{bucket}/{out}", "--sizes", "200"]
 
     return [
-        Contender("shard", shard(), env=env),
-        Contender("shard, s3fs backend", shard("--s3-backend", "s3fs"), env=env),
+        Contender("shard", shard, env=env),
         Contender("boto3, 16 threads", script("boto3_threads"), env=env),
         Contender("s3fs, 32 under way", script("s3fs_async"), env=env),
         Contender(
