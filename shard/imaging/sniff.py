@@ -73,6 +73,9 @@ _TIFF_RAW_TAGS = {0xC612, 0x828D}  # DNGVersion, CFARepeatPatternDim
 _TIFF_SUB_IFDS, _TIFF_MAKE, _TIFF_PHOTOMETRIC, _TIFF_COMPRESSION = 0x14A, 0x10F, 0x106, 0x103
 _CAMERA_COMPRESSIONS = {34713, 32767, 65535, 32769}  # Nikon, Sony, Pentax, Epson
 _CFA = 32803
+_SHORT = 3
+"""TIFF's 16-bit integer, left-aligned in the field for values."""
+_MAX_ENTRIES = 1_000
 
 
 def sniff(data: bytes) -> str | None:
@@ -122,17 +125,21 @@ def _tiff_kind(data: bytes) -> str:
 def tiff_tags(data: bytes) -> dict[int, int]:
     """Return tag -> first value (as an integer, or the offset it lies at) of a TIFF's first IFD.
 
-    Never raises: what cannot be read is not in the result. BigTIFF gives nothing.
+    Never raises: what cannot be read is not in the result.
     """
     order = "<" if data[:2] == b"II" else ">"
+    big = data[2:4] in (b"+\x00", b"\x00+")
+    head, number, field = (8, "Q", "HHQQ") if big else (4, "I", "HHII")
+    length, value_at = struct.calcsize("=" + field), struct.calcsize("=" + field[:-1])
     tags: dict[int, int] = {}
     try:
-        (offset,) = struct.unpack_from(order + "I", data, 4)
-        (count,) = struct.unpack_from(order + "H", data, offset)
-        for entry in range(offset + 2, offset + 2 + 12 * count, 12):
-            tag, kind, _, value = struct.unpack_from(order + "HHII", data, entry)
-            if kind == 3:  # noqa: PLR2004 - TIFF's SHORT, left-aligned in the value field
-                (value,) = struct.unpack_from(order + "H", data, entry + 8)
+        (offset,) = struct.unpack_from(order + number, data, head)
+        (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, offset)
+        start = offset + (8 if big else 2)
+        for entry in range(start, start + length * min(count, _MAX_ENTRIES), length):
+            tag, kind, _, value = struct.unpack_from(order + field, data, entry)
+            if kind == _SHORT:
+                (value,) = struct.unpack_from(order + "H", data, entry + value_at)
             tags[tag] = value
     except struct.error:
         pass

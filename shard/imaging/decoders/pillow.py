@@ -24,6 +24,7 @@ _PLUGINS = {
     "pcx": ("PcxImagePlugin", "PcxImageFile"),
     "qoi": ("QoiImagePlugin", "QoiImageFile"),
     "sgi": ("SgiImagePlugin", "SgiImageFile"),
+    "tiff": ("TiffImagePlugin", "TiffImageFile"),
     "gif": ("GifImagePlugin", "GifImageFile"),
     "webp": ("WebPImagePlugin", "WebPImageFile"),
 }

@@ -8,8 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shard.imaging.decoders.base import Header, Want
+from shard.imaging.sniff import tiff_tags
 
-
+_COMPRESSION = 259
+_NOT_IN_VIPS = frozenset({34887, 34925, 50000, 50001})  # LERC, LZMA, Zstandard, WebP
 _MOST_LEVELS = 32
 _SAME_SHAPE = 0.02
 """Relative difference of aspect ratio up to which a smaller page counts as a copy."""
@@ -40,3 +42,8 @@ def best_level(data: bytes, header: Header, want: Want, load: Callable[..., Any]
 def _is_copy(level: Any, header: Header, above: int) -> bool:
     shape = level.width * header.height / (level.height * header.width)
     return bool(level.width < above and abs(shape - 1) < _SAME_SHAPE)
+
+
+def needs_pillow(data: bytes) -> bool:
+    """Tell whether the first page is compressed in a way that the libvips wheel leaves out."""
+    return tiff_tags(data).get(_COMPRESSION) in _NOT_IN_VIPS

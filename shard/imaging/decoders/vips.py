@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shard.imaging import libvips
-from shard.imaging.decoders import tiff
+from shard.imaging.decoders import pillow, tiff
 from shard.imaging.decoders.base import GAP, Header, Raster, Want
 
 _LOADERS = {
@@ -32,6 +32,8 @@ class VipsDecoder:
 
     def header(self, data: bytes) -> Header:
         """Read what libvips reads when it opens a file."""
+        if self._name == "tiff" and tiff.needs_pillow(data):
+            return pillow.PillowDecoder("tiff").header(data)
         image = load(self._name, data)
         width, height = (
             image.width,
@@ -58,6 +60,8 @@ class VipsDecoder:
             scale = gap * max(want.width / header.width, want.height / header.height)
             options["scale"] = min(1.0, scale)
         elif self._name == "tiff":
+            if tiff.needs_pillow(data):
+                return pillow.PillowDecoder("tiff").decode(data, header, want)
             options |= tiff.best_level(data, header, want, load)
         return to_raster(load(self._name, data, **options), want)
 
