@@ -30,6 +30,17 @@ check: setup ## lint, types, import directions, lock files
 test: setup ## all tests, against real servers and real processes
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests
 
+ROUNDS ?= 5
+
+.PHONY: bench
+bench: setup ## measure side by side with other programs, write docs/benchmarks.md (ROUNDS=)
+	@mkdir -p benchmarks/results
+	$(BIN)/python benchmarks/render.py --rounds $(ROUNDS) --json benchmarks/results/render.json
+	for name in startup renditions pipeline store memory; do \
+		echo "$$name"; $(BIN)/python -m benchmarks.$$name --rounds $(ROUNDS) || exit 1; \
+	done
+	$(BIN)/python -m benchmarks.report
+
 .PHONY: fix
 fix: setup ## format and mend what ruff can mend
 	$(BIN)/ruff check --fix .

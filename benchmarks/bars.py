@@ -1,0 +1,87 @@
+"""What is asked of each result, and whether it was reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Results = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """``measured`` is to be at least ``wanted``, or at most, where ``at_most``."""
+
+    work: str
+    wanted: float
+    measured: float
+    unit: str = "x"
+    at_most: bool = False
+
+    @property
+    def reached(self) -> bool:
+        """Whether the bar was reached, at the two decimals that are shown."""
+        measured = round(self.measured, 2)
+        return measured <= self.wanted if self.at_most else measured >= self.wanted
+
+    @property
+    def row(self) -> str:
+        """A row of a Markdown table."""
+        sign = "<=" if self.at_most else ">="
+        verdict = "reached" if self.reached else "**missed**"
+        wanted, measured = f"{self.wanted:g} {self.unit}", f"{self.measured:.2f} {self.unit}"
+        return f"| {self.work} | {sign} {wanted} | {measured} | {verdict} |"
+
+
+def bars(results: Results) -> Iterator[Bar]:
+    """Yield every bar whose benchmark was run. ``results`` by file name, without ``.json``."""
+    if "render" in results:
+        yield from _rendering(results["render"])
+    if "pipeline" in results:
+        yield from _pipeline(results["pipeline"])
+    if "store" in results:
+        for name, wanted in (("boto3, sequential", 8), ("boto3, 16 threads", 2)):
+            measured = results["store"]["ratios"][name]["median"]
+            yield Bar(f"S3 with latency, whole process, over {name}", wanted, measured)
+    if "renditions" in results:
+        measured = results["renditions"]["ratios"]["1024,400,200"]["median"]
+        what = "three renditions over the largest alone, whole process"
+        yield Bar(what, 1.5, measured, at_most=True)
+    if "memory" in results:
+        few, many = results["memory"]["few"], results["memory"]["many"]
+        what = f"peak memory, {many:,} items over {few:,}"
+        yield Bar(what, 1.1, results["memory"]["ratios"]["together"], at_most=True)
+    if "startup" in results:
+        what = "`process.py` to its first local listing"
+        yield Bar(what, 1.0, results["startup"]["median"], unit="s", at_most=True)
+
+
+def _rendering(kinds: Mapping[str, Any]) -> Iterator[Bar]:
+    wanted = {"jpeg_12mp": 1.05, "progressive_12mp": 3.0, "jpeg_small": 1.2}
+    for kind, result in kinds.items():
+        over = result["over_pyvips"]
+        yield Bar(f"render {kind}, one core, over pyvips", wanted.get(kind, 1.0), over)
+        if kind == "jpeg_12mp":
+            loss = result["psnr"]["shard"] - result["psnr"]["pyvips"]
+            yield Bar(f"render {kind}, PSNR above that of pyvips", 0, loss, unit="dB")
+        elif not kind.startswith(("jpeg", "progressive")):
+            memory = result["memory"]["shard"] / max(1, result["memory"]["pyvips"])
+            what = f"render {kind}, peak memory over that of pyvips"
+            yield Bar(what, 1.2, memory, at_most=True)
+
+
+def _pipeline(kinds: Mapping[str, Any]) -> Iterator[Bar]:
+    ratios = kinds["jpeg_12mp"]["ratios"]
+    files = kinds["jpeg_12mp"]["files"]
+    for name, wanted in (("sharp", 1.15), ("vipsthumbnail", 1.3)):
+        if name in ratios:
+            what = f"{files} local 12 MP JPEGs, whole process, over {name}"
+            yield Bar(what, wanted, ratios[name]["median"])
+    if "sharp" in kinds["progressive_12mp"]["ratios"]:
+        measured = kinds["progressive_12mp"]["ratios"]["sharp"]["median"]
+        yield Bar("12 MP progressive JPEGs, whole process, over sharp", 3.0, measured)
+    what = "whole process over the in-memory rate of the same cores"
+    yield Bar(what, 0.85, ratios["in memory"]["median"])
