@@ -23,21 +23,20 @@ _DECODABLE = {
 }
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # without DHT, JPG, DAC
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}
-_SOS, _EOI, _APP1, _APP2, _APP14 = 0xDA, 0xD9, 0xE1, 0xE2, 0xEE
+_SOS, _EOI, _APP1, _APP2 = 0xDA, 0xD9, 0xE1, 0xE2
 _ICC = b"ICC_PROFILE\x00"
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
 @dataclass(slots=True)
 class JpegHeader:
-    """What stands before the first scan. ``adobe`` is APP14's transform, ``None`` without APP14."""
+    """What stands before the first scan."""
 
     width: int = 0
     height: int = 0
     components: tuple[int, ...] = ()
     precision: int = 8
     frame: int = 0
-    adobe: int | None = None
     exif: bytes | None = None
     icc_parts: dict[int, bytes] = field(default_factory=dict)
     scan_at: int = 0
@@ -77,8 +76,6 @@ def read_header(data: bytes) -> JpegHeader | None:
             header.exif = data[start:end]
         elif marker == _APP2 and data.startswith(_ICC, start):
             header.icc_parts[data[start + 12]] = data[start + 14 : end]
-        elif marker == _APP14 and data.startswith(b"Adobe", start) and end - start >= 12:  # noqa: PLR2004
-            header.adobe = data[start + 11]
         elif marker == _SOS:
             header.scan_at = start - 4
             return header if header.frame else None

@@ -1,15 +1,22 @@
-"""JPEG: libjpeg-turbo through Pillow, shrunk on load; progressive files cut to their DC scans."""
+"""JPEG: libjpeg-turbo through Pillow, shrunk on load; progressive files cut to their DC scans.
+
+CMYK is taken as Adobe writes it, inverted, with or without Adobe's marker: so do Pillow, libvips
+and browsers, for files that hold plain CMYK are all but unknown.
+"""
 
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
-from PIL import Image, ImageChops
 from PIL.JpegImagePlugin import JpegImageFile
 
 from shard.errors import ImageError
 from shard.imaging import exif, jpeg_scan, libvips
 from shard.imaging.decoders.base import Header, Raster, Want
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Box = tuple[float, float, float, float]
 
@@ -98,11 +105,7 @@ def _pixels(
         return streamed, (0.0, 0.0, float(want.width), float(want.height))
     if scale == _EIGHTH and header.interlaced:
         data = jpeg_scan.dc_cut(data) or data
-    image = _load(data, header, scale)
-    if image.mode == "CMYK" and head.adobe is None:
-        # Pillow takes every CMYK JPEG for Adobe's, which are inverted; others are not.
-        image = ImageChops.invert(image)
-    return image, (0.0, 0.0, header.width / scale, header.height / scale)
+    return _load(data, header, scale), (0.0, 0.0, header.width / scale, header.height / scale)
 
 
 def _load(data: bytes, header: Header, scale: int) -> Image.Image:
