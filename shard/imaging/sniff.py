@@ -141,7 +141,7 @@ def tiff_tags(data: bytes) -> dict[int, int]:
             if kind == _SHORT:
                 (value,) = struct.unpack_from(order + "H", data, entry + value_at)
             tags[tag] = value
-    except struct.error:
+    except (struct.error, OverflowError):
         pass
     return tags
 
