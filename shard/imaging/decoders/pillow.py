@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +14,9 @@ from shard.imaging.decoders.base import Header, Raster, Want
 
 if TYPE_CHECKING:
     from shard.imaging.decoders.base import Want
+
+# What Pillow only warns of, either it renders or it raises later; a log of millions needs neither.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 _PLUGINS = {
     "jpeg2000": ("Jpeg2KImagePlugin", "Jpeg2KImageFile"),
@@ -67,9 +71,11 @@ class PillowDecoder:
         return Raster(colour.to_working(image), box, image.info.get("icc_profile"))
 
     def memory(self, header: Header, want: Want) -> int:
-        """Count the decoded image and one converted copy, 4 bytes a pixel each."""
-        del want
-        return header.width * header.height * 8
+        """Count the decoded image, a converted copy, and one on the way to libvips; as measured."""
+        pixels = header.width * header.height
+        if self._name == "jpeg2000":
+            return pixels * 3 + 20 * pixels // want.factor(header.width, header.height) ** 2
+        return pixels * 12
 
 
 def decoder(name: str) -> PillowDecoder:

@@ -20,8 +20,12 @@ _DEPTHS = {"uchar": 8, "char": 8, "ushort": 16, "short": 16, "uint": 32, "int": 
 _MODES = {1: "L", 3: "RGB", 4: "RGBa"}
 _WEBP_GAP = 1.5
 """libwebp's own scaler averages areas; twice the size costs 10 % more time for 2 dB more."""
-_LINES_HELD = 256
-"""Rows that a streamed decode holds at once: strips, tiles and libvips' own buffers."""
+_ROWS = 3_400
+"""Rows that a streamed decode holds, as measured: strips or tiles, libvips' buffers, the heap."""
+_HELD = {"avif": 16, "gif": 8}
+"""Bytes a pixel, as measured, of the formats that are decoded whole."""
+_MADE = 4
+"""Bytes a pixel of what is handed on: the pixels and Pillow's copy of them."""
 
 
 class VipsDecoder:
@@ -46,7 +50,7 @@ class VipsDecoder:
             orientation=_orientation(image, self._name),
             has_alpha=bool(image.hasalpha()),
             frames=image.get("n-pages") if has(image, "n-pages") else 1,
-            interlaced=has(image, "interlaced") and bool(image.get("interlaced")),
+            interlaced=_is_whole(image, data),
             channels=image.bands,
             depth=_DEPTHS.get(image.format, 64),
             exif=image.get("exif-data") if has(image, "exif-data") else None,
@@ -66,21 +70,29 @@ class VipsDecoder:
         return to_raster(load(self._name, data, **options), want)
 
     def memory(self, header: Header, want: Want) -> int:
-        """Count a band of rows where the file streams; the whole image where it does not."""
-        pixel = header.channels * max(1, header.depth // 8)
+        """Count the whole image where it has to be held, else the rows in flight."""
         whole = header.width * header.height
-        factor = want.factor(header.width, header.height)
-        shrunk = whole // factor**2 * header.channels * (5 if header.has_alpha else 2)
-        if header.interlaced or self._name in ("avif", "gif"):
-            return whole * max(pixel, 4) * 2 + shrunk
+        row = header.width * header.channels * max(1, header.depth // 8)
+        made = want.least[0] * want.least[1] * _MADE
+        if self._name in _HELD:
+            return whole * _HELD[self._name] + made
+        if header.interlaced:
+            return row * header.height * 3 + made
         if self._name == "webp":
-            return shrunk * 2 + header.width * _LINES_HELD * 4
-        return header.width * min(header.height, _LINES_HELD) * pixel * 4 + shrunk
+            return made * 2 + header.width * 4
+        rows = min(header.height, _ROWS) * (3 if header.has_alpha else 2) // 2
+        return row * rows + min(made, whole * 4)
 
 
 def decoder(name: str) -> VipsDecoder:
     """Return the decoder of one format of this module."""
     return VipsDecoder(name)
+
+
+def _is_whole(image: Any, data: bytes) -> bool:
+    """Tell whether decoding holds the whole image: interlaced PNG, lossless WebP."""
+    interlaced = has(image, "interlaced") and bool(image.get("interlaced"))
+    return interlaced or (data[:4] == b"RIFF" and b"VP8L" in data[12:64])
 
 
 def load(name: str, data: bytes, **options: Any) -> Any:
