@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from shard.imaging import jpeg_flat
+
 EOI = b"\xff\xd9"
 
 _SOF_BASELINE, _SOF_EXTENDED, _SOF_PROGRESSIVE = 0xC0, 0xC1, 0xC2
@@ -28,6 +30,14 @@ _ICC = b"ICC_PROFILE\x00"
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """A component's sampling factors: 2x2 for luma and 1x1 for chroma is 4:2:0."""
+
+    across: int
+    down: int
+
+
 @dataclass(slots=True)
 class JpegHeader:
     """What stands before the first scan."""
@@ -35,6 +45,7 @@ class JpegHeader:
     width: int = 0
     height: int = 0
     components: tuple[int, ...] = ()
+    sampling: tuple[Sampling, ...] = ()
     precision: int = 8
     frame: int = 0
     exif: bytes | None = None
@@ -95,9 +106,30 @@ def dc_prefix_length(head: bytes) -> int | None:
     tell. The prefix plus ``EOI`` is a JPEG.
     """
     header = read_header(head)
-    if header is None or not header.progressive:
+    found = _dc_scans(head, header) if header else None
+    return found[0] if found else None
+
+
+def dc_cut(head: bytes) -> bytes | None:
+    """Return the JPEG that only the DC scans of ``head`` make; see ``dc_prefix_length``."""
+    length = dc_prefix_length(head)
+    return None if length is None else head[:length] + EOI
+
+
+def flat_cut(data: bytes, header: JpegHeader) -> bytes | None:
+    """Return ``dc_cut``, completed by ``jpeg_flat``; ``None`` also for arithmetic coding."""
+    found = None if header.arithmetic else _dc_scans(data, header)
+    if found is None:
         return None
-    missing = set(header.components)
+    length, cut_bits = found
+    return data[:length] + jpeg_flat.scans(header, cut_bits) + EOI
+
+
+def _dc_scans(head: bytes, header: JpegHeader) -> tuple[int, dict[int, int]] | None:
+    """Return where the DC scans end, and how many low bits each component still lacks there."""
+    if not header.progressive:
+        return None
+    cut_bits: dict[int, int] = {}
     at = header.scan_at
     while (found := _segment(head, at)) is not None:
         marker, start, end = found
@@ -110,16 +142,10 @@ def dc_prefix_length(head: bytes) -> int | None:
         if after is None:
             return None
         at = after.start()
-        missing -= _dc_components(head[start:end])
-        if not missing:
-            return at
+        cut_bits |= _first_dc(head[start:end])
+        if cut_bits.keys() >= set(header.components):
+            return at, cut_bits
     return None
-
-
-def dc_cut(head: bytes) -> bytes | None:
-    """Return the JPEG that only the DC scans of ``head`` make; see ``dc_prefix_length``."""
-    length = dc_prefix_length(head)
-    return None if length is None else head[:length] + EOI
 
 
 def _segment(data: bytes, at: int) -> tuple[int, int, int] | None:
@@ -148,12 +174,16 @@ def _read_frame(header: JpegHeader, marker: int, payload: bytes) -> None:
     header.height = int.from_bytes(payload[1:3], "big")
     header.width = int.from_bytes(payload[3:5], "big")
     header.components = tuple(payload[6 : 6 + 3 * payload[5] : 3])
+    factors = payload[7 : 6 + 3 * payload[5] : 3]
+    header.sampling = tuple(Sampling(max(1, both >> 4), max(1, both & 15)) for both in factors)
 
 
-def _dc_components(scan: bytes) -> set[int]:
-    """Return the components whose first DC coefficients are in the scan with this header."""
+def _first_dc(scan: bytes) -> dict[int, int]:
+    """Return component -> low bits left out, if the scan with this header is a first DC scan."""
     count = scan[0] if scan else 0
     if len(scan) < 4 + 2 * count:
-        return set()
-    spectral_start, high_bit = scan[1 + 2 * count], scan[3 + 2 * count] >> 4
-    return set(scan[1 : 1 + 2 * count : 2]) if spectral_start == 0 and high_bit == 0 else set()
+        return {}
+    spectral_start, approximation = scan[1 + 2 * count], scan[3 + 2 * count]
+    if spectral_start or approximation >> 4:
+        return {}
+    return dict.fromkeys(scan[1 : 1 + 2 * count : 2], approximation & 15)

@@ -104,7 +104,7 @@ def _pixels(
         streamed = _stream(data, len(head.components), want)
         return streamed, (0.0, 0.0, float(want.width), float(want.height))
     if scale == _EIGHTH and header.interlaced:
-        data = jpeg_scan.dc_cut(data) or data
+        data = jpeg_scan.flat_cut(data, head) or data
     return _load(data, header, scale), (0.0, 0.0, header.width / scale, header.height / scale)
 
 
