@@ -133,7 +133,11 @@ class Fault:
 
 def understand(error: BaseException) -> Fault:
     """Return the facts of a client library's exception, or of what caused it."""
-    faults = [_facts(one) for one in _chain(error)]
+    faults = []
+    for link in _chain(error):
+        faults.append(_facts(link))
+        if "network" in faults[-1].kinds:
+            break  # what lies below is how the library saw it: aiohttp calls a cut body "400"
     best = next((fault for fault in faults if fault.status or fault.code), faults[0])
     kinds = frozenset[str]().union(*(fault.kinds for fault in faults))
     return Fault(best.status, best.code, best.message, kinds)
@@ -218,7 +222,7 @@ def _facts(error: BaseException) -> Fault:
         kinds.add("network")
     if any(word in text for word in _CERTIFICATE):
         kinds.add("certificate")
-    status, code, message = _answer(error, text)
+    status, code, message = (None, "", text) if "network" in kinds else _answer(error, text)
     return Fault(status, code, _harmless(message), frozenset(kinds))
 
 

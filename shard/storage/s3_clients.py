@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from shard.storage.base import StorageOptions
     from shard.storage.credentials import S3Access
 
+_SLOWEST = 100_000
+"""Bytes a second below which a write through s3fs counts as hanging."""
 _FIRST_PRINTABLE = " "
 _DELETE = "\x7f"
 
@@ -121,6 +123,7 @@ class S3fsClient:
         from s3fs import S3FileSystem
 
         self._bucket = bucket
+        self._patience = options.request_timeout
         self._fs = S3FileSystem(
             anon=access.anonymous,
             endpoint_url=access.endpoint,
@@ -151,7 +154,9 @@ class S3fsClient:
     def put(self, key: str, data: bytes, facts: Mapping[str, Any], *, create_only: bool) -> None:
         """Write the object."""
         mode = "create" if create_only else "overwrite"
-        self._fs.pipe_file(f"{self._bucket}/{key}", data, mode=mode, **facts)
+        # aiobotocore waits without limit for the server's "100 Continue": bound the whole call.
+        limit = self._patience + len(data) / _SLOWEST
+        self._fs.pipe_file(f"{self._bucket}/{key}", data, mode=mode, timeout=limit, **facts)
 
     def delete(self, key: str) -> None:
         """Remove the object."""
