@@ -28,8 +28,15 @@ def check_local_key(url: str, key: str) -> None:
             raise KeyRefused(
                 url, f"key {key!r}: names that begin with {TEMPORARY_PREFIX} are Shard's own"
             )
-        if len(segment.encode("utf-8", "surrogateescape")) > _NAME_BYTES:
+        if _length(url, segment) > _NAME_BYTES:
             raise KeyRefused(url, f"key {key!r} has a segment over {_NAME_BYTES} bytes")
+
+
+def _length(url: str, segment: str) -> int:
+    try:
+        return len(segment.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        raise KeyRefused(url, f"key segment {segment!r} stands for no bytes") from None
 
 
 def check_object_key(url: str, key: str, root: str) -> str:
