@@ -17,6 +17,9 @@ _COMMANDS = {
 }
 
 
+_INTERRUPTED = 130
+
+
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's form
         return list(_COMMANDS)
@@ -40,12 +43,17 @@ def _shard() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the `shard` program and exit with its code."""
-    _shard.main(args=arguments, prog_name="shard")
+    try:
+        code = _shard.main(args=arguments, prog_name="shard", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(_INTERRUPTED)  # before the command had its own handler in place
+    sys.exit(code)
 
 
 def process() -> None:
     """Be the container's entry point: a task, or after the word `shard` any other command."""
     arguments = sys.argv[1:]
-    if arguments[:1] == ["shard"]:
-        main(arguments[1:])
-    main(["task", *arguments])
+    main(arguments[1:] if arguments[:1] == ["shard"] else ["task", *arguments])

@@ -32,6 +32,9 @@ def environment(flags: Mapping[str, Any]) -> dict[str, str]:
         if value not in (None, False)
     }
     env = {**os.environ, **given}
+    for one, other in (("SIZES", "RENDITIONS"), ("RENDITIONS", "SIZES")):
+        if one in given and other not in given:
+            env.pop(other, None)  # two ways to say the same: the flag wins
     return env | {name: _absolute(env[name]) for name in _FOLDERS if env.get(name)}
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from shard.errors import SettingError, ShardError
 from shard.execution.signals import Interrupted
+from shard.planning.engine import task_from
 from shard.report.progress import PROGRESS_FILE, Bar, File, Lines
 
 if TYPE_CHECKING:
@@ -50,6 +51,16 @@ class _Json(logging.Formatter):
         return json.dumps(facts)
 
 
+def _labels(env: Mapping[str, str]) -> dict[str, str]:
+    """Return which task of which run speaks, as far as its environment tells."""
+    try:
+        task = task_from(env)
+    except SettingError:
+        return {}  # said in a sentence of its own when the settings are read
+    labels = {"task": f"{task.index}/{task.count}", "engine": task.engine}
+    return labels | ({"run": task.run_id} if task.run_id else {})
+
+
 class Voice:
     """How a command speaks: text for people or JSON for a cloud's logs."""
 
@@ -68,8 +79,7 @@ class Voice:
             raise SettingError("LOG_LEVEL", level, ", ".join(_LEVELS))
         _log.setLevel(_LEVELS[level.lower()])
         if self._format == "json":
-            labels = {name.lower(): env[name] for name in ("RUN_ID", "TASK_INDEX") if env.get(name)}
-            handler.setFormatter(_Json(labels))
+            handler.setFormatter(_Json(_labels(env)))
 
     @property
     def _is_terminal(self) -> bool:

@@ -71,6 +71,8 @@ class Account:
         self.progress.begin(plan.outcomes, self.settings.task)
         for outcomes in plan.skipped:
             self.settle(outcomes)
+        # So that a SIGKILL in the first seconds leaves word of this attempt.
+        self._write(self.summary(None, None, None))
 
     def settle(self, outcomes: tuple[Outcome, ...]) -> None:
         """Record one item's outcomes."""

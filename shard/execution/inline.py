@@ -24,12 +24,18 @@ class InlinePool:
 
     peak_rss = 0
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self) -> None:
+        self._waiting: deque[Work] = deque()
+        self.versions: Mapping[str, str] = imaging.engine_versions()
+
+    def grow(self, size: int) -> None:
+        """Stay what it is: one process."""
+
+    def equip(self, recipe: Recipe) -> None:
+        """Open the recipe's stores."""
         self._recipe = recipe
         self._source = open_store(recipe.source, recipe.storage)
         self._output = open_store(recipe.output, recipe.storage)
-        self._waiting: deque[Work] = deque()
-        self.versions: Mapping[str, str] = imaging.engine_versions()
 
     @property
     def in_hand(self) -> int:

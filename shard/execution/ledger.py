@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from shard.errors import ObjectMissing
+from shard.errors import ObjectMissing, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     from shard.model import Outcome, Task
@@ -54,9 +54,11 @@ class Ledger:
         self.attempt = task.attempt
 
     def __enter__(self) -> Self:
-        self._spool = tempfile.NamedTemporaryFile("wb", prefix="shard-ledger-", suffix=".jsonl")
-        with contextlib.suppress(ObjectMissing):
-            self._spool.write(self._folder.read(self._lines_key))
+        with self._local_disk():
+            self._spool = tempfile.NamedTemporaryFile("wb", prefix="shard-ledger-", suffix=".jsonl")
+            with contextlib.suppress(ObjectMissing):
+                self._spool.write(self._folder.read(self._lines_key))
+                self._spool.flush()
         try:
             self._attempts = json.loads(self._folder.read(self._summary_key))["attempts"]
         except (ObjectMissing, ValueError, KeyError):
@@ -71,12 +73,18 @@ class Ledger:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._spool.close()
+        with contextlib.suppress(OSError):  # a full disk was told of when it filled up
+            self._spool.close()
+
+    def reopen(self, folder: Store) -> None:
+        """Write through another client of the same folder from now on."""
+        self._folder = folder
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
         """Record outcomes; they reach the store at the next ``write``."""
-        for outcome in outcomes:
-            self._spool.write(line(outcome, self.attempt).encode() + b"\n")
+        with self._local_disk():
+            for outcome in outcomes:
+                self._spool.write(line(outcome, self.attempt).encode() + b"\n")
 
     @property
     def checkpoint_due(self) -> bool:
@@ -85,7 +93,8 @@ class Ledger:
 
     def write(self, summary: dict[str, Any]) -> None:
         """Write lines and summary; ``summary`` replaces what this attempt wrote before."""
-        self._spool.flush()
+        with self._local_disk():
+            self._spool.flush()
         spool = Path(self._spool.name)
         self._folder.write(self._lines_key, spool, content_type="application/x-ndjson")
         attempts = [*self._attempts, {"attempt": self.attempt} | summary]
@@ -93,3 +102,13 @@ class Ledger:
         self._folder.write(self._summary_key, text.encode(), content_type="application/json")
         self._written_at = time.monotonic()
         self._cost = max(_CHECKPOINT_SECONDS, 10 * spool.stat().st_size / _BYTES_A_SECOND)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _local_disk() -> Iterator[None]:
+        """Say which disk is full, or may not be written to: not the one the user looks at."""
+        try:
+            yield
+        except OSError as error:
+            remedy = "the ledger is spooled there: set TMPDIR to a folder with room"
+            raise StorageError(tempfile.gettempdir(), str(error), remedy) from error

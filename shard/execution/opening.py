@@ -35,6 +35,8 @@ _log = logging.getLogger("shard")
 
 # A local disk is kept busy by few threads; more only fight over the interpreter.
 _LOCAL_THREADS = 4
+# Cloud Run kills 10 s after its SIGTERM, and draining has had most of them.
+_HURRIED_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -92,11 +94,18 @@ class Opening:
             return self.settings.output
         return default_output(self.settings.source, record.started, self.settings.output_bucket)
 
-    def open_folder(self, run: str) -> Store:
-        """Open the run's folder, below the output base: its record and ledgers live there."""
+    def open_folder(self, run: str, *, hurried: bool = False) -> Store:
+        """Open the run's folder, below the output base: its record and ledgers live there.
+
+        ``hurried``: for last words, before an engine's SIGKILL; a store that is down is given up.
+        """
         settings = self.settings
         base = output_base(settings.source, settings.output, settings.output_bucket)
-        return open_store(run_record.folder_url(base.url, run), self.options)
+        options = self.options
+        if hurried:
+            budget = min(_HURRIED_SECONDS, options.retry_budget)
+            options = replace(options, retry_budget=budget, request_timeout=_HURRIED_SECONDS)
+        return open_store(run_record.folder_url(base.url, run), options)
 
     def existing(self, recipe: Recipe) -> Iterator[Item]:
         """List what the output holds; a local folder that is not there yet holds nothing.

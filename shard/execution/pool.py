@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
@@ -31,6 +32,7 @@ from shard.execution.work import (
     Ready,
     Rendered,
     Rendering,
+    Versions,
 )
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ _ENTRY = (
 _MEMORY_SHARE = 0.92
 _LOOK_EVERY = 0.25
 _FAILED_STARTS = 3
+_BOUNCES = 2
 
 
 class WorkersBroken(ShardError):
@@ -104,33 +107,38 @@ class _Worker:
 
 
 class Pool:
-    """``size`` worker processes with up to ``depth`` items each in hand.
+    """Worker processes with up to ``depth`` items each in hand.
 
-    ``item_timeout`` bounds the rendering of one item, ``silence`` how long a worker may hold
-    items without a word (both in seconds). ``memory_limit`` is in bytes, ``None``: unlimited.
+    Started with what is known at once, ``equip``ped with a recipe when it is known: so the
+    interpreters import while the task lists. ``silence`` is how long (seconds) a worker may hold
+    items without a word. ``memory_limit`` is in bytes, ``None``: unlimited.
     """
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        size: int,
-        *,
-        depth: int,
-        silence: float,
-        memory_limit: int | None = None,
-    ) -> None:
-        self.depth, self.peak_rss = depth, 0
+    def __init__(self, *, silence: float, memory_limit: int | None = None) -> None:
+        self.peak_rss = 0
         self.versions: Mapping[str, str] = {}
-        self._recipe, self._size, self._silence = recipe, size, silence
+        self._recipe: Recipe | None = None
+        self._size, self._depth, self._silence = 0, 1, silence
+        self._item_timeout = 0.0
         self._memory_limit = memory_limit
         self._workers: list[_Worker] = []
         self._failed_starts = 0
+        self._bounced: Counter[int] = Counter()
         self._looked = 0.0
 
-    def start(self) -> None:
-        """Bring the pool to its size."""
+    def grow(self, size: int) -> None:
+        """Bring the pool to ``size`` workers, if it has fewer; from now on it keeps that size."""
+        self._size = max(self._size, size)
         while len(self._workers) < self._size:
             self._workers.append(self._spawn())
+
+    def equip(self, recipe: Recipe) -> None:
+        """Tell all workers, also those to come, what is to be done."""
+        self._recipe, self._item_timeout = recipe, recipe.limits.item_timeout
+        self._depth = recipe.readers + recipe.writers + 2
+        for worker in self._workers:
+            with contextlib.suppress(OSError):
+                worker.connection.send(recipe)
 
     @property
     def in_hand(self) -> int:
@@ -140,7 +148,7 @@ class Pool:
     @property
     def has_room(self) -> bool:
         """Whether some worker can take another item."""
-        return any(len(worker.in_hand) < self.depth for worker in self._workers)
+        return any(len(worker.in_hand) < self._depth for worker in self._workers)
 
     def submit(self, work: Work) -> None:
         """Hand the item to the worker that holds the fewest."""
@@ -186,8 +194,9 @@ class Pool:
             command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], process_group=0
         )
         theirs.close()
-        with contextlib.suppress(OSError):
-            ours.send(self._recipe)
+        if self._recipe is not None:
+            with contextlib.suppress(OSError):
+                ours.send(self._recipe)
         return _Worker(process, ours, heard=time.monotonic())
 
     def _hear(self, worker: _Worker) -> Iterator[PoolEvent]:
@@ -205,7 +214,9 @@ class Pool:
         worker.heard = time.monotonic()
         match message:
             case Ready():
-                worker.ready, self.versions, self._failed_starts = True, message.versions, 0
+                worker.ready, self._failed_starts = True, 0
+            case Versions():
+                self.versions = message.versions
             case Rendering():
                 worker.rendering, worker.since = message.number, worker.heard
             case Rendered():
@@ -221,7 +232,7 @@ class Pool:
         return None
 
     def _bury(self, worker: _Worker) -> Iterator[PoolEvent]:
-        """Replace a dead worker. Whom to blame: what it rendered, else all that it held."""
+        """Replace a dead worker, and say what becomes of the items that it held."""
         worker.process.kill()
         code = worker.process.wait()
         worker.connection.close()
@@ -231,13 +242,21 @@ class Pool:
             if self._failed_starts >= _FAILED_STARTS:
                 raise WorkersBroken(f"worker processes end at once ({_manner(code)})")
         reason, detail = worker.verdict or ("crashed", f"the worker process {_manner(code)}")
-        if worker.rendering in worker.in_hand:
-            blamed = {worker.rendering}
-        else:
-            blamed = set(worker.in_hand) if worker.ready else set()
-        self.start()
+        blamed = self._blamed(worker)
+        self.grow(self._size)
         for number, work in worker.in_hand.items():
             yield Lost(work, reason, detail) if number in blamed else Returned(work)
+
+    def _blamed(self, worker: _Worker) -> set[int]:
+        """Return the numbers of the items that this worker's end is laid to."""
+        if worker.rendering in worker.in_hand:
+            return {worker.rendering}
+        if worker.verdict:
+            return set(worker.in_hand)
+        # It died between two renders: none of what it held is the likely cause, unless it happens
+        # to the same item again and again.
+        self._bounced.update(worker.in_hand)
+        return {number for number in worker.in_hand if self._bounced[number] > _BOUNCES}
 
     def _look(self) -> None:
         """Kill what hangs or outgrows its memory; its end is then heard like any other."""
@@ -245,7 +264,7 @@ class Pool:
         if now - self._looked < _LOOK_EVERY:
             return
         self._looked = now
-        limit = self._recipe.limits.item_timeout
+        limit = self._item_timeout
         for worker in self._workers:
             if worker.rendering is not None and now - worker.since > limit:
                 self._condemn(worker, "timeout", f"rendering took longer than {limit:g} s")
@@ -280,7 +299,7 @@ def _manner(code: int) -> str:
     if code >= 0:
         return f"ended with exit code {code}"
     name = signal.Signals(-code).name
-    hint = " (by the kernel, when memory runs out)" if name == "SIGKILL" else ""
+    hint = " (perhaps by the kernel, when memory ran out)" if name == "SIGKILL" else ""
     return f"was ended by {name}{hint}"
 
 

@@ -158,11 +158,11 @@ class Runner:
                 self._again.appendleft(event.work)
             case TooHeavy():
                 _log.info(
-                    "%s takes about %d MiB: later, alone", event.work.item.key, event.needs >> 20
+                    "%r takes about %d MiB: later, alone", event.work.item.key, event.needs >> 20
                 )
                 self._alone.append(replace(event.work, alone=True))
             case Lost() if event.work.attempt == 1:
-                _log.warning("%s: %s; it is tried again alone", event.work.item.key, event.detail)
+                _log.warning("%r: %s; it is tried again alone", event.work.item.key, event.detail)
                 self._alone.append(replace(event.work, attempt=2, alone=True))
             case Lost():
                 failed = tuple(self._lost(event, name) for name in event.work.renditions)
@@ -203,8 +203,7 @@ class Runner:
     def _notice_refusal(self, outcomes: tuple[Outcome, ...]) -> None:
         if self._refusals < 0:
             return
-        reasons = {outcome.reason for outcome in outcomes}
-        if not reasons <= {"access_denied", "bucket_missing"}:
+        if not all(map(_is_refusal, outcomes)):
             self._refusals = -1  # something went well, or ill in another way: items differ
             return
         self._refusals += 1
@@ -217,3 +216,9 @@ class Runner:
         self.pool.drain()
         while self.pool.in_hand and not self.stop.urgent and time.monotonic() < deadline:
             self._step(min(_TICK, max(0.0, deadline - time.monotonic())))
+
+
+def _is_refusal(outcome: Outcome) -> bool:
+    """Tell whether a store turned the task down, not one object: an object may be unreadable."""
+    refused_write = outcome.reason == "access_denied" and outcome.output is not None
+    return refused_write or outcome.reason == "bucket_missing"

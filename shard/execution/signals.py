@@ -31,7 +31,7 @@ class Interrupted(BaseException):
 
     def __init__(self, reason: str | None, exit_code: int) -> None:
         self.exit_code = exit_code
-        super().__init__(f"stopped by {reason} while listing")
+        super().__init__(f"stopped by {reason}")
 
 
 class Stop:
@@ -94,6 +94,15 @@ class Stop:
         try:
             if self.requested:
                 raise Interrupted(self.reason, self.exit_code)
+            yield
+        finally:
+            self._at_once = False
+
+    @contextlib.contextmanager
+    def last_words(self) -> Iterator[None]:
+        """While the block lasts another signal raises ``Interrupted``, whatever is being said."""
+        self._at_once = True
+        try:
             yield
         finally:
             self._at_once = False

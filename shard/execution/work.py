@@ -68,6 +68,11 @@ class Work:
 class Ready:
     """A worker has imported what it needs and opened its stores."""
 
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What the imaging libraries are; told once there is something rendered to blame on them."""
+
     versions: Mapping[str, str]
 
 
@@ -121,4 +126,4 @@ class Drain:
     """To a worker: finish what is being rendered or written, give the rest back."""
 
 
-Message = Ready | Rendering | Rendered | Done | Dropped | Heavy | Broken
+Message = Ready | Versions | Rendering | Rendered | Done | Dropped | Heavy | Broken

@@ -29,6 +29,7 @@ from shard.execution.work import (
     Ready,
     Rendered,
     Rendering,
+    Versions,
 )
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ def main(descriptor: int) -> None:
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
     parent = Connection(descriptor)
+    from shard import imaging, storage  # while the parent still lists
+
+    del imaging, storage
     try:
         recipe: Recipe = parent.recv()
         worker = _Worker(parent, recipe)
@@ -59,7 +63,6 @@ def main(descriptor: int) -> None:
 
 class _Worker:
     def __init__(self, parent: Connection, recipe: Recipe) -> None:
-        from shard import imaging
         from shard.storage import open_store
 
         self._parent, self._recipe = parent, recipe
@@ -70,10 +73,13 @@ class _Worker:
         self._output: Store = open_store(recipe.output, recipe.storage)
         self._readers = ThreadPoolExecutor(recipe.readers, "read")
         self._writers = ThreadPoolExecutor(recipe.writers, "write")
-        self._send(Ready(imaging.engine_versions()))
+        self._send(Ready())
 
     def run(self) -> None:
+        from shard import imaging
+
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
+        told = False
         while True:
             job = self._fetched.get()
             number = job.work.number
@@ -87,6 +93,9 @@ class _Worker:
                 self._send(Heavy(number, job.needs))
                 continue
             self._writers.submit(self._write, job)
+            if not told:
+                told = True
+                self._send(Versions(imaging.engine_versions()))
 
     def _listen(self) -> None:
         try:

@@ -73,6 +73,7 @@ class _Launcher:
     waiting: list[tuple[int, int]] = field(default_factory=list)
     running: list[_Running] = field(default_factory=list)
     wrong: bool = False
+    stopping: bool = False
 
     def start_some(self) -> None:
         """Start tasks while there is a place for them."""
@@ -92,11 +93,12 @@ class _Launcher:
             elif self._worth_another(task, code):
                 self.log(f"[task {task.index}] ended with {_manner(code)}; it is started again")
                 self.waiting.append((task.index, task.attempt + 1))
-            elif code not in (0, 1):
+            elif code not in (0, 1) and not self.stopping:
                 self.log(f"[task {task.index}] ended with {_manner(code)}")
 
     def signal(self, number: int) -> None:
-        """Pass a signal on; start no more."""
+        """Pass a signal on; start no more, nor again."""
+        self.stopping = True
         self.waiting.clear()
         for task in self.running:
             task.process.send_signal(number)
@@ -118,7 +120,9 @@ class _Launcher:
         return self.folder / f"{index}.json"
 
     def _worth_another(self, task: _Running, code: int) -> bool:
-        if code == 0 or code in _INTERRUPTED or task.attempt >= self.array.retries:
+        if self.stopping or code == 0 or code in _INTERRUPTED:
+            return False
+        if task.attempt >= self.array.retries:
             return False
         facts = File.read(self.progress_file(task.index))
         # Exit 1 with none but permanent failures would only fail again, at the same items.
@@ -149,7 +153,9 @@ class _Launcher:
 
     def _pump(self, index: int, process: subprocess.Popen[str]) -> None:
         for line in process.stderr or ():
-            self.log(f"[task {index}] {line.rstrip()}")
+            # A JSON line says which task it is from, and must stay JSON.
+            named = line.startswith("{") and self.env.get("LOG_FORMAT") == "json"
+            self.log(line.rstrip() if named else f"[task {index}] {line.rstrip()}")
 
 
 def run_array(
@@ -223,7 +229,8 @@ def _task_env(
 ) -> dict[str, str]:
     """Divide this machine's cores and memory among the tasks that run at once."""
     shared = {**env, "TASK_COUNT": str(array.tasks), "RUN_ID": run}
-    shared.setdefault("WORKERS", str(max(1, resources.usable_cores() // array.parallel)))
+    if not shared.get("WORKERS"):
+        shared["WORKERS"] = str(max(1, resources.usable_cores() // array.parallel))
     limit = settings.memory_limit or resources.memory_limit()
     if limit is not None:
         shared["MEMORY_LIMIT"] = str(max(1, limit // array.parallel))

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("shard")
 
+# So many workers are started before it is known how much there is to do: they import meanwhile.
+_EARLY = 4
+
 
 def run_task(settings: TaskSettings, progress: Progress, say: Callable[[str], None]) -> int:
     """Run one task and return its exit code: 0, 1, 130 or 143.
@@ -35,50 +38,56 @@ def run_task(settings: TaskSettings, progress: Progress, say: Callable[[str], No
     """
     with Stop(settings.task_timeout) as stop:
         opening = Opening(settings)
-        with stop.at_once():
-            listing, record = opening.begin()
-        recipe = opening.recipe(record)
-        inputs = intake.Listing(
-            stop.watch(listing),
-            exclude=opening.excluded(record),
-            exclude_runs=not settings.source.prefix,
-        )
-        if settings.dry_run:
-            plan = _plan(opening, inputs, recipe, stop)
-            say(text.dry_run(plan, inputs, recipe.output))
-            return 0
-        return _work(opening, inputs, record, (progress, stop, say))
+        pool = None if settings.dry_run else _pool(opening)
+        try:
+            with stop.at_once():
+                listing, record = opening.begin()
+            inputs = intake.Listing(
+                stop.watch(listing),
+                exclude=opening.excluded(record),
+                exclude_runs=not settings.source.prefix,
+            )
+            if pool is None:
+                plan = _plan(opening, inputs, opening.recipe(record), stop)
+                say(text.dry_run(plan, inputs, opening.output_of(record).url))
+                return 0
+            return _work(opening, inputs, record, pool, (progress, stop, say))
+        finally:
+            if pool is not None:
+                pool.close()
 
 
 def _work(
     opening: Opening,
     inputs: intake.Listing,
     record: RunRecord,
+    pool: Pool | InlinePool,
     around: tuple[Progress, Stop, Callable[[str], None]],
 ) -> int:
     settings, recipe = opening.settings, opening.recipe(record)
     progress, stop, say = around
     folder = opening.open_folder(record.run)
-    pool = _pool(opening, recipe)
-    try:
-        with Ledger(folder, settings.task) as ledger:
-            account = Account(settings, opening.started, ledger, progress, inputs, pool)
-            runner = Runner(pool, recipe, _bounds(opening), stop, account.settle, account.tick)
-            try:
-                account.begin(_plan(opening, inputs, recipe, stop))
-                left = runner.run(account.plan.chains)
-                ended_by, code = _ended(account, stop, left, refused=runner.refused is not None)
-            except (Interrupted, WorkersBroken) as error:
-                _log.warning("%s", error)
-                left, ended_by, code = None, stop.reason or "broken", error.exit_code
-            finally:
-                progress.end(account.totals)
+    pool.equip(recipe)
+    with Ledger(folder, settings.task) as ledger:
+        account = Account(settings, opening.started, ledger, progress, inputs, pool)
+        runner = Runner(pool, recipe, _bounds(opening), stop, account.settle, account.tick)
+        try:
+            account.begin(_plan(opening, inputs, recipe, stop))
+            pool.grow(min(opening.workers, len(account.plan.chains)))
+            left = runner.run(account.plan.chains)
+            ended_by, code = _ended(account, stop, left, refused=runner.refused is not None)
+        except (Interrupted, WorkersBroken) as error:
+            _log.warning("%s", error)
+            left, ended_by, code = None, stop.reason or "broken", error.exit_code
+        finally:
+            progress.end(account.totals)
+        if stop.reason:
+            ledger.reopen(opening.open_folder(record.run, hurried=True))
+        with stop.last_words():
             summary = account.close(ended_by, code, left)
-    finally:
-        pool.close()
     say(text.task(summary, text.Where(record.run, recipe.output, folder.url)))
     if runner.refused:
-        raise StorageError(recipe.source, "every object was refused", runner.refused)
+        raise StorageError(recipe.output, "the first images were all refused", runner.refused)
     return int(summary["exit"])
 
 
@@ -101,19 +110,15 @@ def _plan(opening: Opening, inputs: intake.Listing, recipe: Recipe, stop: Stop) 
     return plan
 
 
-def _pool(opening: Opening, recipe: Recipe) -> Pool | InlinePool:
-    if any(url.startswith("memory:") for url in (recipe.source, recipe.output)):
+def _pool(opening: Opening) -> Pool | InlinePool:
+    settings = opening.settings
+    if any(place and place.scheme == "memory" for place in (settings.source, settings.output)):
         from shard.execution.inline import InlinePool
 
-        return InlinePool(recipe)  # such a store lives in one process only
-    pool = Pool(
-        recipe,
-        opening.workers,
-        depth=recipe.readers + recipe.writers + 2,
-        silence=2 * opening.settings.retry_budget + 60.0,
-        memory_limit=opening.memory_limit,
-    )
-    pool.start()  # they import while the task lists
+        return InlinePool()  # such a store lives in one process only
+    silence = 2 * settings.retry_budget + 60.0
+    pool = Pool(silence=silence, memory_limit=opening.memory_limit)
+    pool.grow(min(opening.workers, _EARLY))
     return pool
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
@@ -129,8 +130,9 @@ class File:
 
     def _write(self, totals: Totals) -> None:
         new = self._path.with_suffix(".new")
-        new.write_text(json.dumps({"total": self._total, "totals": totals.to_json()}))
-        new.replace(self._path)
+        with contextlib.suppress(OSError):  # a full disk must not end a task over its progress
+            new.write_text(json.dumps({"total": self._total, "totals": totals.to_json()}))
+            new.replace(self._path)
 
     @staticmethod
     def read(path: Path) -> tuple[int, Totals] | None:

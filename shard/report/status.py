@@ -134,7 +134,9 @@ def text(state: RunState, where: summary.Where, seconds: float | None = None) ->
     head = [f"Run {state.record.run}, started {started}: {done} of {tasks} done"]
     head += [f"  task {task.index}: {_how(task)}" for task in state.tasks.values() if not task.done]
     if state.missing:
-        head.append(f"  no ledger of {len(state.missing)} tasks: {_ranges(state.missing)}")
+        head.append(
+            f"  no ledger of {words.plural(len(state.missing), 'task')}: {_ranges(state.missing)}"
+        )
     if seconds is None:  # tasks run side by side: the slowest is the least the run can have taken
         seconds = max((task.seconds for task in state.tasks.values()), default=0.0)
     return summary.run(state.totals, seconds, "\n".join(head), where)

@@ -69,7 +69,7 @@ def dry_run(plan: Plan, listing: Listing, output: str) -> str:
         _row("would skip", f"{fresh} (fresh)"),
         _row("outputs", output),
     ]
-    lines += [f"    {work.item.key}" for work in works[:_DRY_RUN_KEYS]]
+    lines += [f"    {work.item.key!r}" for work in works[:_DRY_RUN_KEYS]]
     if len(works) > _DRY_RUN_KEYS:
         lines.append(f"    ... and {words.number(len(works) - _DRY_RUN_KEYS)} more")
     return "\n".join(lines)
@@ -92,6 +92,8 @@ def _counts(totals: Totals, seconds: float) -> Iterator[str]:
         more = ", ..." if count > len(keys) else ""
         named = ", ".join(map(repr, keys)) + more
         yield f"    {reason}, {words.plural(count, 'image')}: {named}"
+    if totals.skipped and not totals.written:
+        yield _row("", "after changing RENDITIONS: another OUTPUT_FOLDER, or EXISTING=overwrite")
     if stages := stage_shares(totals):
         yield _row("time in", stages)
 

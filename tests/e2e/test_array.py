@@ -129,7 +129,7 @@ def test_status_adds_up_and_names_missing_tasks(tmp_path: Path) -> None:
     assert "9 thumbnails of 9 images" in whole.stdout
     assert latest.stdout == whole.stdout
     assert partial.returncode == 1
-    assert "no ledger of 1 tasks: 1" in partial.stdout
+    assert "no ledger of 1 task: 1" in partial.stdout
 
 
 def test_status_of_nothing_is_a_sentence(tmp_path: Path) -> None:

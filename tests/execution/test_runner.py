@@ -178,7 +178,9 @@ def test_a_store_that_refuses_every_item_ends_the_task() -> None:
     """Ten refusals from the start are the credentials' fault: the rest is not even tried."""
 
     def answer(work: Work) -> PoolEvent:
-        failed = Outcome(work.item.key, "r", Status.FAILED, reason="access_denied", detail="no")
+        failed = Outcome(
+            work.item.key, "r", Status.FAILED, "o.jpg", reason="access_denied", detail="no"
+        )
         return Finished(work, Done(work.number, (failed,)))
 
     result = _go(_Pool(answer), [(_work(n, str(n)),) for n in range(100)])
@@ -188,12 +190,10 @@ def test_a_store_that_refuses_every_item_ends_the_task() -> None:
     assert len(result.settled) < 20
 
 
-def test_one_refused_item_among_others_is_only_itself() -> None:
-    """A single object that may not be read costs one item, however many there are of its kind."""
+def test_unreadable_objects_are_only_themselves() -> None:
+    """Objects that may not be read cost one item each, however many there are of their kind."""
 
     def answer(work: Work) -> PoolEvent:
-        if work.number == 0:
-            return _written(work)
         failed = Outcome(work.item.key, "r", Status.FAILED, reason="access_denied", detail="no")
         return Finished(work, Done(work.number, (failed,)))
 
