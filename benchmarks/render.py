@@ -112,7 +112,7 @@ def peak_memory(engine: str, path: Path) -> int:
 
 def _print_memory(engine: str, path: Path) -> None:
     small = io.BytesIO()
-    Image.new("RGB", (64, 64)).save(
+    Image.new("RGB", (1600, 1200)).save(
         small, path.suffix[1:].replace("jpg", "jpeg").replace("tif", "tiff")
     )
     ENGINES[engine](small.getvalue(), Format.JPEG)

@@ -26,8 +26,17 @@ def library() -> Any:
 
 
 def call(operation: str, *arguments: Any, **options: Any) -> Any:
-    """Call a libvips operation by its exact name; a buffer is never sniffed."""
+    """Call a libvips operation by its exact name."""
     return library().Operation.call(operation, *arguments, **options)
+
+
+def load(loader: str, data: bytes, **options: Any) -> Any:
+    """Open ``data`` (which must outlive the image) with one loader; nothing is sniffed.
+
+    By a source, for pyvips copies a buffer: 1.4 ms for a PNG of 23 MB, each time it is opened.
+    """
+    source = library().Source.new_from_memory(data)
+    return call(f"{loader}load_source", source, access="sequential", **options)
 
 
 def from_pillow(image: Image.Image) -> Any:

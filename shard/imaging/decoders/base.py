@@ -18,6 +18,7 @@ GAP = 2
 class Header:
     """What a file says of itself. ``width`` and ``height`` are as stored, before orientation.
 
+    ``subimages`` are a TIFF's smaller copies that are no pages.
     ``channels`` and ``depth`` (bits of one channel) serve the prediction of memory.
     ``interlaced`` also means progressive: the whole image must be held to decode it.
     """
@@ -28,6 +29,7 @@ class Header:
     orientation: int = 1
     has_alpha: bool = False
     frames: int = 1
+    subimages: int = 0
     interlaced: bool = False
     channels: int = 3
     depth: int = 8

@@ -123,7 +123,7 @@ def _load(data: bytes, header: Header, scale: int) -> Image.Image:
 
 def _stream(data: bytes, channels: int, want: Want) -> Image.Image:
     """Decode in full and resize on the way: nothing of the source's size is ever held."""
-    image = libvips.call("jpegload_buffer", data, access="sequential", fail_on="error")
+    image = libvips.load("jpeg", data, fail_on="error")
     return libvips.to_pillow(libvips.lanczos(image, want.size), _MODES[channels])
 
 
@@ -139,7 +139,7 @@ def _check_padding(data: bytes, *, lenient: bool) -> tuple[str, ...]:
 
     libjpeg only warns when an end-of-image marker comes too early, and Pillow drops its warnings.
     """
-    image = libvips.call("jpegload_buffer", data, shrink=8, access="sequential", fail_on="warning")
+    image = libvips.load("jpeg", data, shrink=8, fail_on="warning")
     try:
         image.avg()
     except libvips.library().Error as error:

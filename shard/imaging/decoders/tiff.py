@@ -23,15 +23,14 @@ def best_level(data: bytes, header: Header, want: Want, load: Callable[..., Any]
     Copies are sub-images of the first page (as OME-TIFF and vips write them) or pages, each
     smaller than the one before and of the same shape (as GeoTIFF and GDAL write them).
     """
-    first = load("tiff", data)
-    subifds = first.get("n-subifds") if first.get_typeof("n-subifds") else 0
-    option, count = ("subifd", subifds) if subifds else ("page", header.frames - 1)
+    subimages = header.subimages
+    option, count = ("subifd", subimages) if subimages else ("page", header.frames - 1)
     best: dict[str, int] = {}
     width = header.width
     for index in range(min(count, _MOST_LEVELS)):
-        choice = {option: index if subifds else index + 1}
+        choice = {option: index if subimages else index + 1}
         level = load("tiff", data, **choice)
-        if not _is_copy(level, header, width) or level.bands != first.bands:
+        if not _is_copy(level, header, width) or level.bands != header.channels:
             break
         if level.width < want.least[0] or level.height < want.least[1]:
             break

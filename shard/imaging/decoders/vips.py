@@ -8,14 +8,8 @@ from shard.imaging import libvips
 from shard.imaging.decoders import pillow, tiff
 from shard.imaging.decoders.base import GAP, Header, Raster, Want
 
-_LOADERS = {
-    "png": "pngload_buffer",
-    "tiff": "tiffload_buffer",
-    "webp": "webpload_buffer",
-    "avif": "heifload_buffer",
-    "gif": "gifload_buffer",
-    "svg": "svgload_buffer",
-}
+_LOADERS = {"avif": "heif"}
+"""Formats whose loader has another name."""
 _DEPTHS = {"uchar": 8, "char": 8, "ushort": 16, "short": 16, "uint": 32, "int": 32, "float": 32}
 _MODES = {1: "L", 3: "RGB", 4: "RGBa"}
 _WEBP_GAP = 1.5
@@ -29,7 +23,7 @@ _MADE = 4
 
 
 class VipsDecoder:
-    """One format of ``_LOADERS``."""
+    """One of these formats."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -50,6 +44,7 @@ class VipsDecoder:
             orientation=_orientation(image, self._name),
             has_alpha=bool(image.hasalpha()),
             frames=image.get("n-pages") if has(image, "n-pages") else 1,
+            subimages=image.get("n-subifds") if has(image, "n-subifds") else 0,
             interlaced=_is_whole(image, data),
             channels=image.bands,
             depth=_DEPTHS.get(image.format, 64),
@@ -97,7 +92,7 @@ def _is_whole(image: Any, data: bytes) -> bool:
 
 def load(name: str, data: bytes, **options: Any) -> Any:
     """Open ``data`` with the one loader of its format."""
-    return libvips.call(_LOADERS[name], data, access="sequential", **options)
+    return libvips.load(_LOADERS.get(name, name), data, **options)
 
 
 def has(image: Any, field: str) -> bool:
