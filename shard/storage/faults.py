@@ -177,7 +177,7 @@ def translate(error: BaseException, url: str, remedy: str) -> StorageError:
     said = _sentence(fault)
     told = StorageError(url, said)
     if is_transient(error):
-        told = Unavailable(url, said, "the store did not answer in time; try again later")
+        told = Unavailable(url, said, "the store cannot be reached, or did not answer in time")
     elif fault.status in _DENIED_STATUS or fault.code in DENIED_CODES or "denied" in fault.kinds:
         told = AccessDenied(url, said, remedy)
     elif fault.code == "NoSuchBucket" or _BUCKET_MISSING.search(fault.message):

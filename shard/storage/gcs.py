@@ -100,7 +100,10 @@ class GCSStore:
                 mode = "create" if create_only else "overwrite"
                 self._fs().pipe_file(path, data, mode=mode, chunksize=_CHUNK, **facts)
 
-        self._guard.call(key, put)
+        try:
+            self._guard.call(key, put)
+        except ObjectMissing:
+            raise bucket_missing(self.url) from None  # a write needs nothing else to be there
 
     def delete(self, key: str) -> None:
         """Remove the object; no error if it is not there."""

@@ -45,17 +45,15 @@ class S3Store:
 
     def list(self, *, prefix: str = "", start_after: str | None = None) -> Iterator[Item]:
         """Yield every object, in the bucket's order; see ``Store.list``."""
-        from shard.storage.s3_listing import pages
+        from shard.storage.s3_listing import Wanted, pages
 
-        client = self._access().client
-        after = None if start_after is None else self._root + start_after
-        cut = len(self._root)
-        for page in pages(client, self._guard, self._bucket, self._root + prefix, after):
+        folder = (self._bucket, self._root)
+        wanted = Wanted(prefix, start_after)
+        for page in pages(self._access().client, self._guard, folder, wanted):
             self._bucket_seen = True
             for item in page.items:
-                key = item.key[cut:]
-                if key and (start_after is None or key > start_after):
-                    yield replace(item, key=key) if cut else item
+                if item.key and (start_after is None or item.key > start_after):
+                    yield item
 
     def stat(self, key: str) -> Item | None:
         """Return the object's facts; ``None`` for a certain 404 of it in a bucket that is there."""

@@ -8,7 +8,7 @@ Here boto3 signs, sends and follows regions, and the page is read with the stand
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree as ET
@@ -26,45 +26,66 @@ _PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which keys, below the root: how they begin, and which they come after."""
+
+    prefix: str
+    start_after: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
-    """One answer: full keys with their facts, and the token of the next page, if any."""
+    """One answer: items with keys below the root, and the token of the next page, if any."""
 
     items: list[Item]
     token: str | None
 
 
 def teach(client: Any) -> None:
-    """Make ``client`` answer ListObjectsV2 with a ``Page`` under the name ``ShardPage``."""
+    """Make ``client`` answer ListObjectsV2 with the body as it came, under ``ShardBody``."""
     client.meta.events.register(_EVENT, _parse_instead)
 
 
-def pages(
-    client: Any, guard: Guard, bucket: str, prefix: str, start_after: str | None
-) -> Iterator[Page]:
-    """Yield every page below ``prefix``. A page that fails is asked for again by its own token."""
+def pages(client: Any, guard: Guard, folder: tuple[str, str], wanted: Wanted) -> Iterator[Page]:
+    """Yield every page of ``folder`` (bucket, root).
+
+    A page that fails is asked for again by its own token, so that whatever order the server lists
+    in, nothing is lost or doubled.
+    """
+    bucket, root = folder
     request: dict[str, Any] = {
         "Bucket": bucket,
-        "Prefix": prefix,
+        "Prefix": root + wanted.prefix,
         "MaxKeys": _PAGE,
         "EncodingType": "url",
     }
-    if start_after:
-        request["StartAfter"] = start_after
+    if wanted.start_after:
+        request["StartAfter"] = root + wanted.start_after
+
+    def ask() -> Page:
+        return parse(client.list_objects_v2(**request)["ShardBody"], len(root))
+
     while True:
-        page: Page = guard.call("", lambda: client.list_objects_v2(**request)["ShardPage"])
+        page = guard.call("", ask)
         yield page
         if page.token is None:
             return
         request["ContinuationToken"] = page.token
 
 
-def parse(body: bytes) -> Page:
-    """Return the page that a ListObjectsV2 answer holds."""
-    root = ET.fromstring(body)  # noqa: S314  # a store's answer; expat >= 2.4.1 stops bombs itself
+def parse(body: bytes, cut: int) -> Page:
+    """Return the page that a ListObjectsV2 answer holds, its keys without ``cut`` characters.
+
+    Raises ``ConnectionError``, which is transient, if the answer is not whole.
+    """
+    try:
+        root = ET.fromstring(body)  # noqa: S314  # expat itself stops entity bombs since 2.4.1
+    except ET.ParseError as error:
+        raise ConnectionError("a listing that is not well-formed") from error
     space = root.tag[: root.tag.index("}") + 1] if root.tag.startswith("{") else ""
     quoted = root.findtext(space + "EncodingType") == "url"
     names = tuple(space + name for name in ("Key", "Size", "LastModified", "ETag"))
-    items = [_item(entry, names, quoted) for entry in root.iterfind(space + "Contents")]
+    items = [_item(entry, names, quoted, cut) for entry in root.iterfind(space + "Contents")]
     more = root.findtext(space + "IsTruncated") == "true"
     token = root.findtext(space + "NextContinuationToken")
     if more and not token:
@@ -72,25 +93,22 @@ def parse(body: bytes) -> Page:
     return Page(items, token if more else None)
 
 
-def _item(entry: ET.Element, names: tuple[str, ...], quoted: bool) -> Item:
+def _item(entry: ET.Element, names: tuple[str, ...], quoted: bool, cut: int) -> Item:
     facts = {child.tag: child.text or "" for child in entry}
     key, size, modified, etag = (facts.get(name, "") for name in names)
-    return Item(
-        key=unquote_plus(key) if quoted and ("%" in key or "+" in key) else key,
-        size=int(size or 0),
-        modified=_time(modified),
-        fingerprint=etag.strip('"'),
-    )
+    if quoted and ("%" in key or "+" in key):
+        key = unquote_plus(key)
+    return Item(key[cut:], int(size or 0), _time(modified), etag.strip('"'))
 
 
 def _time(text: str) -> datetime | None:
-    return datetime.fromisoformat(text).astimezone(UTC) if text else None
+    return datetime.fromisoformat(text) if text else None
 
 
 def _parse_instead(
     response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any
 ) -> None:
-    """Take the keys out of a good answer before boto3's parser sees them."""
+    """Take the body of a good answer away before boto3's parser sees it."""
     if response_dict["status_code"] == 200:  # noqa: PLR2004  # HTTP OK
-        customized_response_dict["ShardPage"] = parse(response_dict["body"])
+        customized_response_dict["ShardBody"] = response_dict["body"]
         response_dict["body"] = _EMPTY

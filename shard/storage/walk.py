@@ -46,12 +46,12 @@ class Walk:
         except (FileNotFoundError, NotADirectoryError):
             return  # removed while we walked: as if it had gone before
         except PermissionError:
-            LOG.warning("%s: this folder cannot be read", path)
+            LOG.warning("%r: this folder cannot be read", path)
             self.unreadable.append(path)
             return
         identity = (here.st_dev, here.st_ino)
         if identity in above:
-            LOG.warning("%s: a symbolic link back to a folder above it, left out", path)
+            LOG.warning("%r: a symbolic link back to a folder above it, left out", path)
             return
         inside = above | {identity}
         for name in names:
@@ -66,19 +66,19 @@ class Walk:
             found = os.stat(path)  # noqa: PTH116  # as above
         except FileNotFoundError:
             if os.path.islink(path):  # noqa: PTH114  # as above
-                LOG.warning("%s: a broken symbolic link, left out", path)
+                LOG.warning("%r: a broken symbolic link, left out", path)
             return
         except PermissionError:
-            LOG.warning("%s: may not be looked at", path)
+            LOG.warning("%r: may not be looked at", path)
             self.unreadable.append(path)
             return
         except OSError as error:
-            LOG.warning("%s: %s, left out", path, error.strerror)
+            LOG.warning("%r: %s, left out", path, error.strerror)
             return
         if stat.S_ISREG(found.st_mode):
             yield key, found
         else:
-            LOG.warning("%s: neither a file nor a folder, left out", path)
+            LOG.warning("%r: neither a file nor a folder, left out", path)
 
     def _names(self, path: str, below: str) -> list[str]:
         """Return a folder's wanted names in key order; folders end in ``/``."""
