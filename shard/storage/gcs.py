@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from shard.errors import ObjectMissing
 from shard.model import Item
 from shard.storage.credentials import CONNECT_TIMEOUT, GCS_REMEDY
-from shard.storage.faults import is_beyond_the_end
+from shard.storage.faults import bucket_missing, is_beyond_the_end
 from shard.storage.keys import check_object_key
 from shard.storage.once import Once
 from shard.storage.retry import Guard
