@@ -38,14 +38,22 @@ class Store(Protocol):
     def list(self, *, prefix: str = "", start_after: str | None = None) -> Iterator[Item]:
         """Yield every object whose key starts with ``prefix``, streamed, whatever their number.
 
-        ``start_after`` leaves out keys up to and including it. No order is promised.
+        ``start_after`` leaves out keys up to and including it. No order is promised, so on a server
+        that does not list in byte order (SeaweedFS, across folders) use it with flat names only.
+        Raises ``BucketMissing`` where the bucket or folder does not exist, and ``AccessDenied``,
+        perhaps after all else was yielded, where anything could not be seen: a listing that ends
+        without an error is complete.
         """
 
     def stat(self, key: str) -> Item | None:
         """Return the object's facts, or ``None`` if it certainly does not exist."""
 
     def read(self, key: str, start: int = 0, end: int | None = None) -> bytes:
-        """Return the object's bytes from ``start`` up to ``end`` (exclusive; ``None``: all)."""
+        """Return the object's bytes from ``start`` up to ``end`` (exclusive; ``None``: all).
+
+        As a slice does: beyond the object's end there is nothing, and no error.
+        Raises ``ObjectMissing``.
+        """
 
     def write(
         self,
@@ -58,7 +66,9 @@ class Store(Protocol):
     ) -> None:
         """Write the whole object atomically; a ``Path`` is streamed from that local file.
 
-        Raises ``AlreadyExists`` if ``create_only`` and the object is there.
+        Raises ``AlreadyExists`` if ``create_only`` and the object is there; also, rarely, if it is
+        there because this very write happened and its answer was lost. Read it to know.
+        Raises ``KeyRefused`` for a key that has no safe name on this store.
         """
 
     def delete(self, key: str) -> None:

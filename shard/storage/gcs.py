@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shard.errors import ObjectMissing
+from shard.errors import ObjectMissing, StorageError
 from shard.model import Item
 from shard.storage.credentials import CONNECT_TIMEOUT, GCS_REMEDY
 from shard.storage.faults import bucket_missing, is_beyond_the_end
@@ -115,15 +115,22 @@ class GCSStore:
 
     def sign(self, key: str, seconds: int) -> str:
         """Return a V4 signed URL; needs a service account's key or the right to sign with IAM."""
-        blob = self._blob(key)
-        return str(
-            self._guard.call(
-                key,
-                lambda: blob.generate_signed_url(
-                    version="v4", expiration=timedelta(seconds=seconds)
-                ),
-            )
-        )
+        from shard.storage.gcs_clients import signing_facts
+
+        blob, life = self._blob(key), timedelta(seconds=seconds)
+
+        def sign() -> str:
+            facts = signing_facts(self._client())
+            return str(blob.generate_signed_url(version="v4", expiration=life, **facts))
+
+        try:
+            return self._guard.call(key, sign)
+        except StorageError as error:
+            if "private key" not in error.what:
+                raise
+            raise StorageError(
+                self.url, "these credentials cannot sign", "use a service account"
+            ) from None
 
     def _open_client(self) -> Any:
         from shard.storage.gcs_clients import storage_client

@@ -48,6 +48,26 @@ def filesystem(options: StorageOptions) -> Any:
     )
 
 
+def signing_facts(client: Any) -> dict[str, str]:
+    """Return what ``generate_signed_url`` needs beyond the client's own credentials.
+
+    A service account's key signs by itself. The credentials of a running container have no key:
+    with its e-mail and token, IAM signs (needs roles/iam.serviceAccountTokenCreator on itself).
+    """
+    from google.auth.credentials import Signing
+    from google.auth.transport.requests import Request
+
+    credentials: Any = client._credentials  # noqa: SLF001  # the client has no public word for them
+    if isinstance(credentials, Signing) or not hasattr(credentials, "service_account_email"):
+        return {}
+    if not credentials.valid:
+        credentials.refresh(Request())
+    return {
+        "service_account_email": str(credentials.service_account_email),
+        "access_token": str(credentials.token),
+    }
+
+
 def _gcsfs() -> Any:
     # gcsfs asks every bucket over gRPC whether it is zonal, and waits a minute for that on servers
     # that speak HTTP only; it reads its switch from the environment while it is imported.
