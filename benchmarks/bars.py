@@ -54,6 +54,10 @@ def bars(results: Results) -> Iterator[Bar]:
         few, many = results["memory"]["few"], results["memory"]["many"]
         what = f"peak memory, {many:,} items over {few:,}"
         yield Bar(what, 1.1, results["memory"]["ratios"]["together"], at_most=True)
+    if "listing" in results:
+        figures = results["listing"]["s3 task"]
+        what = "peak memory of a task that lists 1,000,000 keys and owns 1 %"
+        yield Bar(what, 200, figures["peak_mb"], unit="MB", at_most=True)
     if "startup" in results:
         what = "`process.py` to its first local listing"
         yield Bar(what, 1.0, results["startup"]["median"], unit="s", at_most=True)

@@ -124,6 +124,8 @@ def _rest(results: Results) -> Iterator[str]:
         yield from _programs(result, result["files"])
     if "memory" in results:
         yield from _memory(results["memory"])
+    if "listing" in results:
+        yield from _listing(results["listing"])
     if "startup" in results:
         result = results["startup"]
         top = ", ".join(f"{name} {ms:.0f}" for name, ms in result["imports_ms"].items())
@@ -150,6 +152,21 @@ def _memory(result: Mapping[str, Any]) -> Iterator[str]:
         f"{result['ratios'][part]:.2f} x" for part in ("task", "workers", "together")
     )
     yield f"| ratio | {ratios} |"
+    yield ""
+
+
+def _listing(result: Mapping[str, Any]) -> Iterator[str]:
+    yield "## Listing, keeping one slice of 100"
+    yield ""
+    yield "| store | keys | keys a second | peak memory, MB |"
+    yield "| --- | --- | --- | --- |"
+    for name, figures in result.items():
+        if "keys" in figures:
+            rate = figures["keys_per_second"]
+            yield f"| {name} | {figures['keys']:,} | {rate:,} | {figures['peak_mb']} |"
+    yield ""
+    task = result["s3 task"]
+    yield f"A whole task with DRY_RUN over the same S3 keys: {task['peak_mb']} MB."
     yield ""
 
 
