@@ -243,6 +243,15 @@ def test_transparency_survives(case: Case) -> None:
     assert np.abs(np.asarray(made.convert("RGBA"))[..., 3] - wanted).mean() < 1.5
 
 
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_memory_is_predicted(case: Case) -> None:
+    """Every decoder predicts at least its rendition, and no more for a smaller one."""
+    source = open_image(case.make(), Limits())
+    small, large = (source.peak_memory([Rendition("t", box, box)]) for box in (BOX, 300))
+
+    assert BOX * BOX < small <= large
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("fit", [Fit.INSIDE, Fit.COVER])
