@@ -11,8 +11,6 @@ from PIL import Image
 if TYPE_CHECKING:
     from shard.imaging.geometry import Size
 
-_INTERPRETATIONS = {"L": "b-w", "RGB": "srgb", "RGBa": "srgb", "RGBA": "srgb", "CMYK": "cmyk"}
-
 
 @lru_cache(maxsize=1)
 def library() -> Any:
@@ -40,10 +38,9 @@ def load(loader: str, data: bytes, **options: Any) -> Any:
 
 
 def from_pillow(image: Image.Image) -> Any:
-    """Return a copy of an 8-bit image of mode L, RGB, RGBa, RGBA or CMYK."""
+    """Return a copy of an 8-bit image: its bands, with no word of what they mean."""
     bands = len(image.getbands())
-    made = library().Image.new_from_memory(image.tobytes(), *image.size, bands, "uchar")
-    return made.copy(interpretation=_INTERPRETATIONS[image.mode])
+    return library().Image.new_from_memory(image.tobytes(), *image.size, bands, "uchar")
 
 
 def to_pillow(image: Any, mode: str) -> Image.Image:
@@ -54,7 +51,8 @@ def to_pillow(image: Any, mode: str) -> Image.Image:
 
 def smart_crop(image: Image.Image, size: Size, interest: str) -> Image.Image:
     """Return the part of ``size`` that draws the eye (``attention``) or says most (``entropy``)."""
-    cropped = from_pillow(image).smartcrop(*size, interesting=interest)
+    meant = from_pillow(image).copy(interpretation="b-w" if image.mode == "L" else "srgb")
+    cropped = meant.smartcrop(*size, interesting=interest)
     return to_pillow(cropped, image.mode)
 
 
