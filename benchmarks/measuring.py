@@ -34,7 +34,6 @@ SHARD = str(Path(sys.executable).parent / "shard")
 LIBRARIES = ("pillow", "pyvips-binary", "obstore", "boto3", "s3fs")
 
 
-_TRIES = 4
 _DISTURBED = 0.03
 _PATIENCE = 30
 """Seconds to wait for idle cores before a run."""
@@ -79,31 +78,27 @@ def interleave(
     *,
     rounds: int,
     expected: int,
-    alone: bool = True,
+    tries: int = 1,
 ) -> dict[str, dict[str, Any]]:
     """Return, by contender, wall and CPU seconds of every round and their medians.
 
     CPU is the program's own, with all processes that it started and reaped; not a server's.
-    ``alone`` says that nothing else has a right to the cores: then disturbed runs are repeated.
+    A run during which others took the cores is made again, up to ``tries`` times in all; 1 where
+    others have a right to them, as a server has.
     Raises ``RuntimeError`` if a contender fails or makes another number of outputs than expected.
     """
     timings: dict[str, list[Timing]] = {contender.name: [] for contender in contenders}
     for at in range(rounds + 1):
         for contender in contenders:
             due = None if contender.inside else round(expected * contender.share)
-            tries = _TRIES if alone and at else 1
-            timing = _least_disturbed(contender, places, (at, due), tries)
+            timing = _least_disturbed(contender, places, (at, due), tries if at else 1)
             said = "warm-up" if at == 0 else f"round {at}"
-            others = f", others {timing.foreign:.0%}" if alone else ""
-            print(
-                f"  {said}: {contender.name} {timing.wall:.2f} s, CPU {timing.cpu:.2f} s{others}",
-                flush=True,
-            )
+            figures = f"{timing.wall:.2f} s, CPU {timing.cpu:.2f} s, others {timing.foreign:.0%}"
+            print(f"  {said}: {contender.name} {figures}", flush=True)
             if at:
                 timings[contender.name].append(timing)
     return {
-        contender.name: _facts(timings[contender.name], contender.share, alone=alone)
-        for contender in contenders
+        contender.name: _facts(timings[contender.name], contender.share) for contender in contenders
     }
 
 
@@ -132,16 +127,14 @@ def _await_idle() -> None:
             return
 
 
-def _facts(timings: Sequence[Timing], share: float, *, alone: bool) -> dict[str, Any]:
+def _facts(timings: Sequence[Timing], share: float) -> dict[str, Any]:
     walls = [timing.wall / share for timing in timings]
-    facts: dict[str, Any] = {
+    return {
         "seconds": [round(wall, 3) for wall in walls],
         "median": round(statistics.median(walls), 3),
         "cpu": round(statistics.median(timing.cpu / share for timing in timings), 3),
+        "foreign": [round(timing.foreign, 3) for timing in timings],
     }
-    if alone:
-        facts["foreign"] = [round(timing.foreign, 3) for timing in timings]
-    return facts
 
 
 def run(contender: Contender, place: str) -> Timing:
@@ -239,9 +232,9 @@ def save(name: str, results: Mapping[str, Any]) -> None:
 
 
 def arguments(description: str | None, **counts: int) -> argparse.Namespace:
-    """Parse ``--rounds``, ``--corpora`` and a number for each of ``counts``, with its default."""
+    """Parse ``--rounds``, ``--tries``, ``--corpora`` and numbers called as in ``counts``."""
     parser = argparse.ArgumentParser(description=description)
-    for name, default in {"rounds": 5, **counts}.items():
+    for name, default in {"rounds": 5, "tries": 4, **counts}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--corpora", type=Path, default=Path("/tmp/shard-corpora"))  # noqa: S108  # shared on purpose: corpora are kept between benchmarks
     return parser.parse_args()

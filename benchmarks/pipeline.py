@@ -11,10 +11,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import local
 from benchmarks.measuring import SHARD, Contender, arguments, interleave, ratios, save
+
+if TYPE_CHECKING:
+    from argparse import Namespace
 
 PEERS = Path(__file__).parent / "peers"
 SIZE = 200
@@ -68,13 +71,17 @@ def _vipsthumbnail(source: Path, out: str) -> str:
     return f"find '{source}' -name '*.jpg' | xargs -P2 -n20 {command} > /dev/null"
 
 
-def measure(source: Path, sharp: Path | None, work: Path, rounds: int) -> dict[str, Any]:
+def measure(source: Path, sharp: Path | None, work: Path, given: Namespace) -> dict[str, Any]:
     """Return the times of all contenders on the files of ``source``, and our stages."""
     expected = len(list(source.iterdir()))
     results: dict[str, Any] = {"files": expected}
     results["bytes"] = sum(path.stat().st_size for path in source.iterdir())
     programs = interleave(
-        contenders(source, sharp), local.places(work), rounds=rounds, expected=expected
+        contenders(source, sharp),
+        local.places(work),
+        rounds=given.rounds,
+        tries=given.tries,
+        expected=expected,
     )
     results["programs"] = programs
     results["ratios"] = ratios(programs, "shard")
@@ -104,7 +111,7 @@ def main() -> None:
         for kind, count in counts.items():
             print(kind, flush=True)
             source = local.folder(given.corpora, kind, count)
-            results[kind] = measure(source, sharp, work, given.rounds)
+            results[kind] = measure(source, sharp, work, given)
             print(f"  ratios to shard: {results[kind]['ratios']}", flush=True)
     results["versions"] = {"sharp": version or "not here (no node)", "vips": vips_version()}
     save("pipeline", results)

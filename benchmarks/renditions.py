@@ -36,6 +36,7 @@ def main() -> None:
             [contender(source, sizes) for sizes in (LARGEST, THREE)],
             replace(local.places(Path(work)), count=images),
             rounds=given.rounds,
+            tries=given.tries,
             expected=given.count,
         )
     found = ratios(programs, LARGEST)

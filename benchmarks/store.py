@@ -143,7 +143,6 @@ def main() -> None:
             places(near, bucket),
             rounds=given.rounds,
             expected=given.count,
-            alone=False,  # server and proxy are on the same cores
         )
     found = ratios(programs, "shard")
     print(f"  ratios to shard: {found}")
