@@ -23,7 +23,7 @@ $(VENV)/.ready: requirements-dev.txt pyproject.toml
 check: setup ## lint, types, import directions, lock files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict shard process.py tests benchmarks
+	$(BIN)/mypy --strict shard process.py tests benchmarks samples
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: test
