@@ -12,7 +12,7 @@ from shard.execution.pool import Finished, Lost, Returned, TooHeavy
 from shard.model import Outcome, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from shard.execution.intake import Chain
     from shard.execution.pool import PoolEvent
@@ -86,9 +86,8 @@ class Runner:
     _refusals: int = 0
     _settled: int = 0
 
-    def run(self, chains: Iterable[Chain]) -> int:
+    def run(self, chains: Sequence[Chain]) -> int:
         """Run until all is settled or the stop is requested; return how many items remain."""
-        chains = list(chains)
         total = sum(len(chain.works) for chain in chains)
         self._feed = iter(chains)
         while not self.stop.requested and self.refused is None:

@@ -44,6 +44,11 @@ class Recipe:
     ranged: bool = False
 
 
+# One empty mapping for all: a slice may be a million items, nearly none of them contested.
+_NO_CLAIMS: Mapping[str, str] = {}
+_NO_ITEMS: Mapping[str, Item] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """One item in a worker's hand.
@@ -60,8 +65,8 @@ class Work:
     attempt: int = 1
     alone: bool = False
     contested: bool = False
-    claimed: Mapping[str, str] = field(default_factory=dict)
-    existing: Mapping[str, Item] = field(default_factory=dict)
+    claimed: Mapping[str, str] = field(default_factory=lambda: _NO_CLAIMS)
+    existing: Mapping[str, Item] = field(default_factory=lambda: _NO_ITEMS)
 
 
 @dataclass(frozen=True, slots=True)

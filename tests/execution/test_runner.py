@@ -84,7 +84,7 @@ def _go(pool: _Pool, works: list[tuple[Work, ...]], bounds: Bounds | None = None
     settled: list[Outcome] = []
     with Stop() as stop:
         runner = Runner(pool, RECIPE, bounds or Bounds(1000), stop, settled.extend, lambda: None)
-        left = runner.run(Chain(chain) for chain in works)
+        left = runner.run([Chain(chain) for chain in works])
     return _Result(settled, left, runner.refused)
 
 
