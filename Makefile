@@ -61,8 +61,8 @@ ENGINE ?= $(shell command -v docker || command -v podman)
 BASE_IMAGE ?= python:3.12-slim
 
 .PHONY: image
-image: ## build the container image (IMAGE=, BASE_IMAGE=, ENGINE=docker or podman)
-	$(ENGINE) build --build-arg BASE_IMAGE=$(BASE_IMAGE) -t $(IMAGE) .
+image: ## build the container image (IMAGE=, BASE_IMAGE=, BUILD_FLAGS=, ENGINE=docker or podman)
+	$(ENGINE) build --build-arg BASE_IMAGE=$(BASE_IMAGE) $(BUILD_FLAGS) -t $(IMAGE) .
 
 .PHONY: push
 push: ## push the image to the registry that IMAGE names
