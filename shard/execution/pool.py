@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -19,10 +18,9 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 import shard
 from shard.errors import ShardError
+from shard.execution.processes import manner, resident_bytes
 from shard.execution.work import (
     Broken,
     Done,
@@ -240,8 +238,8 @@ class Pool:
         if not worker.ready:
             self._failed_starts += 1
             if self._failed_starts >= _FAILED_STARTS:
-                raise WorkersBroken(f"worker processes end at once ({_manner(code)})")
-        reason, detail = worker.verdict or ("crashed", f"the worker process {_manner(code)}")
+                raise WorkersBroken(f"worker processes end at once ({manner(code)})")
+        reason, detail = worker.verdict or ("crashed", f"the worker process {manner(code)}")
         blamed = self._blamed(worker)
         self.grow(self._size)
         for number, work in worker.in_hand.items():
@@ -274,8 +272,8 @@ class Pool:
         self._look_at_memory()
 
     def _look_at_memory(self) -> None:
-        sizes = {id(worker): _rss(worker.process.pid) for worker in self._workers}
-        total = sum(sizes.values()) + _rss(os.getpid())
+        sizes = {id(worker): resident_bytes(worker.process.pid) for worker in self._workers}
+        total = sum(sizes.values()) + resident_bytes(os.getpid())
         self.peak_rss = max(self.peak_rss, total)
         if self._memory_limit is None or total <= self._memory_limit * _MEMORY_SHARE:
             return
@@ -293,18 +291,3 @@ class Pool:
         if worker.verdict is None:
             worker.verdict = (reason, detail)
             worker.process.kill()
-
-
-def _manner(code: int) -> str:
-    if code >= 0:
-        return f"ended with exit code {code}"
-    name = signal.Signals(-code).name
-    hint = " (perhaps by the kernel, when memory ran out)" if name == "SIGKILL" else ""
-    return f"was ended by {name}{hint}"
-
-
-def _rss(pid: int) -> int:
-    try:
-        return int(psutil.Process(pid).memory_info().rss)
-    except psutil.Error:
-        return 0

@@ -17,6 +17,7 @@ import shard
 from shard.errors import StorageError
 from shard.execution import resources, run_record
 from shard.execution.opening import Opening
+from shard.execution.processes import manner
 from shard.execution.signals import Stop
 from shard.execution.totals import Totals
 from shard.report import status, summary
@@ -91,10 +92,10 @@ class _Launcher:
                 self.wrong = True
                 self.waiting.clear()
             elif self._worth_another(task, code):
-                self.log(f"[task {task.index}] ended with {_manner(code)}; it is started again")
+                self.log(f"[task {task.index}] {manner(code)}; it is started again")
                 self.waiting.append((task.index, task.attempt + 1))
             elif code not in (0, 1) and not self.stopping:
-                self.log(f"[task {task.index}] ended with {_manner(code)}")
+                self.log(f"[task {task.index}] {manner(code)}")
 
     def signal(self, number: int) -> None:
         """Pass a signal on; start no more, nor again."""
@@ -242,7 +243,3 @@ def _command() -> list[str]:
     if script.exists():
         return [sys.executable, str(script)]
     return [sys.executable, "-m", "shard", "task"]  # installed as a package, without the checkout
-
-
-def _manner(code: int) -> str:
-    return f"exit code {code}" if code >= 0 else f"signal {-code}"
