@@ -253,7 +253,7 @@ class Pool:
             return set(worker.in_hand)
         # It died between two renders: none of what it held is the likely cause, unless it happens
         # to the same item again and again.
-        self._bounced.update(worker.in_hand)
+        self._bounced.update(worker.in_hand.keys())
         return {number for number in worker.in_hand if self._bounced[number] > _BOUNCES}
 
     def _look(self) -> None:
