@@ -59,13 +59,17 @@ def text(results: Results) -> str:
 def _programs(result: Mapping[str, Any], count: int) -> Iterator[str]:
     yield "| program | seconds, median | best | images a second | CPU seconds | ratio | of bests |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
-    for name, facts in result["programs"].items():
+    programs = result["programs"]
+    for name, facts in sorted(programs.items(), key=lambda program: program[1]["median"]):
         ratio = result["ratios"][name]
         yield (
             f"| {_OUR_NAME.get(name, name)} | {facts['median']:.2f} | {min(facts['seconds']):.2f} "
             f"| {count / facts['median']:.1f} | {facts['cpu']:.2f} "
             f"| {ratio['median']:.2f} | {ratio['best']:.2f} |"
         )
+    yield ""
+    rounds = len(next(iter(programs.values()))["seconds"])
+    yield f"{rounds} rounds after a warm-up."
     yield ""
 
 
@@ -128,7 +132,8 @@ def _rest(results: Results) -> Iterator[str]:
         yield from _listing(results["listing"])
     if "startup" in results:
         result = results["startup"]
-        top = ", ".join(f"{name} {ms:.0f}" for name, ms in result["imports_ms"].items())
+        slowest = sorted(result["imports_ms"].items(), key=lambda item: -item[1])
+        top = ", ".join(f"{name} {ms:.0f}" for name, ms in slowest)
         yield "## Start"
         yield ""
         yield (
