@@ -86,4 +86,5 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 .PHONY: lock
 lock: ## pin the dependencies of pyproject.toml again (UPGRADE=--upgrade for newer ones)
 	$(LOCK) $(UPGRADE) -o requirements.txt
-	$(LOCK) $(UPGRADE) --extra dev --extra raw --extra jxl -c requirements.txt -o requirements-dev.txt
+	$(LOCK) $(UPGRADE) --extra all -c requirements.txt -o requirements-all.txt
+	$(LOCK) $(UPGRADE) --extra dev --extra all --extra raw --extra jxl -c requirements-all.txt -o requirements-dev.txt
