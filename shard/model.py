@@ -112,6 +112,7 @@ class Outcome:
 
     ``reason`` is a word from a closed list (``fresh``, ``truncated``, ``collision``, ...);
     ``detail`` is the sentence for a person. ``pixels_in`` and ``pixels_out`` are (width, height).
+    ``bytes_in`` is the source's size; ``bytes_read`` were really read, by ``reads`` requests.
     ``ms`` holds milliseconds by stage. ``retryable`` tells that another attempt could end better.
     """
 
@@ -122,6 +123,8 @@ class Outcome:
     reason: str | None = None
     detail: str | None = None
     bytes_in: int = 0
+    bytes_read: int = 0
+    reads: int = 0
     bytes_out: int = 0
     pixels_in: tuple[int, int] | None = None
     pixels_out: tuple[int, int] | None = None

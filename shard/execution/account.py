@@ -52,7 +52,10 @@ class Measured(Protocol):
 
 @dataclass(slots=True)
 class Account:
-    """Consumes a task's outcomes. ``failed_items`` counts images, not renditions."""
+    """Consumes a task's outcomes. ``failed_items`` counts images, not renditions.
+
+    ``workers``: how many render processes the task has at most.
+    """
 
     settings: TaskSettings
     started: datetime
@@ -60,6 +63,7 @@ class Account:
     progress: Progress
     listing: Listing
     pool: Measured
+    workers: int = 1
     plan: Plan = field(default_factory=Plan)
     totals: Totals = field(default_factory=Totals)
     failed_items: int = 0
@@ -98,6 +102,7 @@ class Account:
         task = self.settings.task
         return {
             "engine": task.engine,
+            "workers": self.workers,
             "task": {"index": task.index, "count": task.count},
             "started": self.started.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - self.clock, 2),

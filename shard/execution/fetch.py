@@ -23,7 +23,22 @@ _LEAST_HEAD = 256 << 10
 _TAIL = 64
 
 
-def fetch(item: Item, source: Store, recipe: Recipe) -> bytes:
+class Metered:
+    """Reads of one item through its store, counted: what a bill would name, retries left out."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self.url = store, store.url
+        self.reads = self.bytes_read = 0
+
+    def read(self, key: str, start: int = 0, end: int | None = None) -> bytes:
+        """Return the object's bytes from ``start`` up to ``end``, as ``Store.read`` does."""
+        self.reads += 1
+        data = self._store.read(key, start, end)
+        self.bytes_read += len(data)
+        return data
+
+
+def fetch(item: Item, source: Metered, recipe: Recipe) -> bytes:
     """Return bytes that decode to what the whole object would, for this recipe's renditions.
 
     Raises ``ImageError`` for what is refused unread or by its head, ``StorageError``.
@@ -42,7 +57,7 @@ def _is_worth_it(item: Item, recipe: Recipe) -> bool:
     return recipe.ranged and item.size >= _LARGE
 
 
-def _by_parts(item: Item, source: Store, recipe: Recipe) -> bytes:
+def _by_parts(item: Item, source: Metered, recipe: Recipe) -> bytes:
     head = source.read(item.key, 0, max(_LEAST_HEAD, item.size // 5))
     cut = _enough(head, item, source, recipe)
     if cut is not None:
@@ -53,7 +68,7 @@ def _by_parts(item: Item, source: Store, recipe: Recipe) -> bytes:
     return head + rest
 
 
-def _enough(head: bytes, item: Item, source: Store, recipe: Recipe) -> bytes | None:
+def _enough(head: bytes, item: Item, source: Metered, recipe: Recipe) -> bytes | None:
     cut = imaging.from_head(head, recipe.renditions, recipe.limits)
     if cut is None:
         return None

@@ -11,18 +11,20 @@ from shard.execution import item as steps
 from shard.execution.pool import Finished
 from shard.execution.work import Done
 from shard.storage import open_store
+from shard.storage.discard import DiscardStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from shard.execution.pool import PoolEvent
     from shard.execution.work import Recipe, Work
+    from shard.storage.base import Store
 
 
 class InlinePool:
     """Renders in the task's own process, one item after the other; nothing isolates a crash."""
 
-    peak_rss = 0
+    peak_rss = peak_worker_rss = 0
 
     def __init__(self) -> None:
         self._waiting: deque[Work] = deque()
@@ -35,7 +37,11 @@ class InlinePool:
         """Open the recipe's stores."""
         self._recipe = recipe
         self._source = open_store(recipe.source, recipe.storage)
-        self._output = open_store(recipe.output, recipe.storage)
+        self._output: Store = (
+            DiscardStore(recipe.output)
+            if recipe.discard
+            else open_store(recipe.output, recipe.storage)
+        )
 
     @property
     def in_hand(self) -> int:

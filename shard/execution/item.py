@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from shard import imaging
 from shard.errors import ImageError, ObjectMissing, StorageError
-from shard.execution.fetch import fetch
+from shard.execution.fetch import Metered, fetch
 from shard.model import Outcome, Status
 from shard.planning import freshness
 
@@ -33,6 +33,8 @@ class Job:
 
     work: Work
     data: bytes = b""
+    bytes_read: int = 0
+    reads: int = 0
     error: Exception | None = None
     pixels_in: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
@@ -46,12 +48,13 @@ class Job:
 
 def read(job: Job, source: Store, recipe: Recipe) -> None:
     """Fetch the item's bytes, unless its size alone refuses it."""
-    item = job.work.item
+    item, metered = job.work.item, Metered(source)
     started = time.perf_counter()
     try:
-        job.data = fetch(item, source, recipe)
+        job.data = fetch(item, metered, recipe)
     except Exception as error:  # noqa: BLE001 - the item's boundary: any failure is its outcome
         job.error = error
+    job.bytes_read, job.reads = metered.bytes_read, metered.reads
     job.ms["read"] = _ms_since(started)
     job.waiting_since = time.perf_counter()
 
@@ -203,6 +206,8 @@ def _outcome(
         reason=reason,
         detail=detail,
         bytes_in=item.size,
+        bytes_read=job.bytes_read,
+        reads=job.reads,
         pixels_in=job.pixels_in,
         attempts=job.work.attempt,
         fingerprint=item.fingerprint,

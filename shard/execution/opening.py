@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import shard
 from shard.errors import BucketMissing, SettingError
 from shard.execution import resources, run_record
+from shard.execution.pool import Pool
+from shard.execution.runner import Bounds
 from shard.execution.work import Memory, Recipe
 from shard.planning import limits
 from shard.planning.layout import parse_layout
@@ -25,6 +27,7 @@ from shard.storage.base import StorageOptions
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from shard.execution.inline import InlinePool
     from shard.execution.run_record import RunRecord
     from shard.model import Item
     from shard.planning.location import Location
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("shard")
 
+# So many workers are started before it is known how much there is to do.
+_EARLY = 4
 # A local disk is kept busy by few threads; more only fight over the interpreter.
 _LOCAL_THREADS = 4
 # Cloud Run kills 10 s after its SIGTERM, and draining has had most of them.
@@ -69,6 +74,24 @@ class Opening:
     def bytes_in_flight(self) -> int:
         """Return how many bytes of sources may be in workers' hands."""
         return limits.bytes_in_flight(self.memory_limit)
+
+    @property
+    def bounds(self) -> Bounds:
+        """Return what the task's loop keeps to."""
+        settings = self.settings
+        return Bounds(self.bytes_in_flight, cadence=settings.cadence, grace=settings.grace)
+
+    def start_pool(self) -> Pool | InlinePool:
+        """Start the first workers; a recipe is theirs later, so that they import meanwhile."""
+        settings = self.settings
+        if any(place and place.scheme == "memory" for place in (settings.source, settings.output)):
+            from shard.execution.inline import InlinePool
+
+            return InlinePool()  # such a store lives in one process only
+        silence = 2 * settings.retry_budget + 60.0
+        pool = Pool(silence=silence, memory_limit=self.memory_limit)
+        pool.grow(min(self.workers, _EARLY))
+        return pool
 
     def begin(self) -> tuple[Iterator[Item], RunRecord]:
         """Return the source's listing, begun, and the run's record, pinned unless DRY_RUN.

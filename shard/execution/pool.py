@@ -113,7 +113,7 @@ class Pool:
     """
 
     def __init__(self, *, silence: float, memory_limit: int | None = None) -> None:
-        self.peak_rss = 0
+        self.peak_rss = self.peak_worker_rss = 0
         self.versions: Mapping[str, str] = {}
         self._recipe: Recipe | None = None
         self._size, self._depth, self._silence = 0, 1, silence
@@ -275,6 +275,7 @@ class Pool:
         sizes = {id(worker): resident_bytes(worker.process.pid) for worker in self._workers}
         total = sum(sizes.values()) + resident_bytes(os.getpid())
         self.peak_rss = max(self.peak_rss, total)
+        self.peak_worker_rss = max(self.peak_worker_rss, *sizes.values(), 0)
         if self._memory_limit is None or total <= self._memory_limit * _MEMORY_SHARE:
             return
         rendering = [w for w in self._workers if w.rendering is not None and w.verdict is None]

@@ -27,7 +27,8 @@ class Recipe:
 
     ``forbidden`` is the source's prefix below the output ("" where it is not below): no output
     key may start with it, so that no source object can ever be overwritten. ``ranged``: the source
-    is far away, so that reading only a part of a large object can pay.
+    is far away, so that reading only a part of a large object can pay. ``discard``: what is made
+    is let go instead of written, because only the making is of interest.
     """
 
     source: str
@@ -42,6 +43,7 @@ class Recipe:
     forbidden: str = ""
     memory: Memory | None = None
     ranged: bool = False
+    discard: bool = False
 
 
 # One empty mapping for all: a slice may be a million items, nearly none of them contested.

@@ -64,13 +64,18 @@ def main(descriptor: int) -> None:
 class _Worker:
     def __init__(self, parent: Connection, recipe: Recipe) -> None:
         from shard.storage import open_store
+        from shard.storage.discard import DiscardStore
 
         self._parent, self._recipe = parent, recipe
         self._sending = threading.Lock()
         self._draining = threading.Event()
         self._fetched: queue.SimpleQueue[steps.Job] = queue.SimpleQueue()
         self._source: Store = open_store(recipe.source, recipe.storage)
-        self._output: Store = open_store(recipe.output, recipe.storage)
+        self._output: Store = (
+            DiscardStore(recipe.output)
+            if recipe.discard
+            else open_store(recipe.output, recipe.storage)
+        )
         self._readers = ThreadPoolExecutor(recipe.readers, "read")
         self._writers = ThreadPoolExecutor(recipe.writers, "write")
         self._send(Ready())

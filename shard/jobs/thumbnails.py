@@ -10,8 +10,8 @@ from shard.execution import intake
 from shard.execution.account import Account
 from shard.execution.ledger import Ledger
 from shard.execution.opening import Opening
-from shard.execution.pool import Pool, WorkersBroken
-from shard.execution.runner import Bounds, Runner
+from shard.execution.pool import WorkersBroken
+from shard.execution.runner import Runner
 from shard.execution.signals import Interrupted, Stop
 from shard.report import summary as text
 
@@ -20,14 +20,12 @@ if TYPE_CHECKING:
 
     from shard.execution.account import Progress
     from shard.execution.inline import InlinePool
+    from shard.execution.pool import Pool
     from shard.execution.run_record import RunRecord
     from shard.execution.work import Recipe
     from shard.planning.settings import TaskSettings
 
 _log = logging.getLogger("shard")
-
-# So many workers are started before it is known how much there is to do: they import meanwhile.
-_EARLY = 4
 
 
 def run_task(settings: TaskSettings, progress: Progress, say: Callable[[str], None]) -> int:
@@ -38,7 +36,7 @@ def run_task(settings: TaskSettings, progress: Progress, say: Callable[[str], No
     """
     with Stop(settings.task_timeout) as stop:
         opening = Opening(settings)
-        pool = None if settings.dry_run else _pool(opening)
+        pool = None if settings.dry_run else opening.start_pool()
         try:
             with stop.at_once():
                 listing, record = opening.begin()
@@ -69,8 +67,10 @@ def _work(
     folder = opening.open_folder(record.run)
     pool.equip(recipe)
     with Ledger(folder, settings.task) as ledger:
-        account = Account(settings, opening.started, ledger, progress, inputs, pool)
-        runner = Runner(pool, recipe, _bounds(opening), stop, account.settle, account.tick)
+        account = Account(
+            settings, opening.started, ledger, progress, inputs, pool, opening.workers
+        )
+        runner = Runner(pool, recipe, opening.bounds, stop, account.settle, account.tick)
         try:
             account.begin(_plan(opening, inputs, recipe, stop))
             pool.grow(min(opening.workers, len(account.plan.chains)))
@@ -108,23 +108,6 @@ def _plan(opening: Opening, inputs: intake.Listing, recipe: Recipe, stop: Stop) 
     elif not plan.items:
         _log.info("none of the %d images falls to this task's slice", inputs.inputs)
     return plan
-
-
-def _pool(opening: Opening) -> Pool | InlinePool:
-    settings = opening.settings
-    if any(place and place.scheme == "memory" for place in (settings.source, settings.output)):
-        from shard.execution.inline import InlinePool
-
-        return InlinePool()  # such a store lives in one process only
-    silence = 2 * settings.retry_budget + 60.0
-    pool = Pool(silence=silence, memory_limit=opening.memory_limit)
-    pool.grow(min(opening.workers, _EARLY))
-    return pool
-
-
-def _bounds(opening: Opening) -> Bounds:
-    settings = opening.settings
-    return Bounds(opening.bytes_in_flight, cadence=settings.cadence, grace=settings.grace)
 
 
 def _ended(account: Account, stop: Stop, left: int, *, refused: bool) -> tuple[str, int]:

@@ -33,14 +33,20 @@ _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def owner(group: str, count: int) -> int:
-    """Return the index, below ``count``, of the task that owns a layout's group of keys.
+    """Return the index, below ``count``, of the task that owns a layout's group of keys."""
+    return digest(group) % count
+
+
+def digest(group: str) -> int:
+    """Return the number that says, modulo the count, which task owns a layout's group of keys.
 
     The unkeyed BLAKE2b (RFC 7693) of the group's UTF-8 bytes (undecodable bytes of file names as
-    they are), 8 bytes long, read as a big-endian number, modulo ``count``: the same on every
-    machine, in every version.
+    they are), 8 bytes long, read as a big-endian number: the same on every machine, in every
+    version.
     """
-    digest = blake2b(group.encode("utf-8", "surrogateescape"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % count
+    return int.from_bytes(
+        blake2b(group.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "big"
+    )
 
 
 def slice_items(rule: str, items: Iterable[Item], task: Task, layout: Layout) -> list[Item]:
@@ -52,10 +58,10 @@ def slice_items(rule: str, items: Iterable[Item], task: Task, layout: Layout) ->
     if rule == "hash":
         mine = (item for item in items if owner(layout.group(item.key), task.count) == task.index)
         return _unique(mine)
-    if rule not in _OWNERS:
-        raise SettingError("SLICE", rule, ", ".join(("hash", *_OWNERS)))
-    units = list(_units(_unique(items), layout))
-    owners = _OWNERS[rule](units, task.count)
+    if rule not in OWNERS:
+        raise SettingError("SLICE", rule, ", ".join(("hash", *OWNERS)))
+    units = list(units_of(_unique(items), layout))
+    owners = OWNERS[rule](units, task.count)
     mine = (
         item for unit, own in zip(units, owners, strict=True) if own == task.index for item in unit
     )
@@ -76,7 +82,7 @@ def _age(item: Item) -> tuple[datetime, int, str]:
     return (item.modified or _LONG_AGO, item.size, item.fingerprint)
 
 
-def _units(items: Sequence[Item], layout: Layout) -> Iterator[Sequence[Item]]:
+def units_of(items: Sequence[Item], layout: Layout) -> Iterator[Sequence[Item]]:
     """Yield, in order of their first keys, what one task must own: items, contested sets."""
     sets = contested(items, layout, layout.renditions)
     first = {met[0].key: met for met in sets}
@@ -113,7 +119,7 @@ def _balanced(units: Sequence[Sequence[Item]], count: int) -> list[int]:
     return owners
 
 
-_OWNERS: Final[Mapping[str, Callable[[Sequence[Sequence[Item]], int], list[int]]]] = {
+OWNERS: Final[Mapping[str, Callable[[Sequence[Sequence[Item]], int], list[int]]]] = {
     "stride": _stride,
     "contiguous": _contiguous,
     "balanced": _balanced,
