@@ -70,6 +70,13 @@ class KeyRefused(StorageError):
     reason = "key_refused"
 
 
+class ContentChanged(StorageError):
+    """What was read is not what was announced: the file changed while it was uploaded."""
+
+    reason = "changed"
+    retryable = True
+
+
 class Unavailable(StorageError):
     """A transient failure that outlived the retry budget: time-outs, resets, 429, 5xx."""
 

@@ -18,6 +18,8 @@ class Item:
     ``key`` is the name below the store's root, ``/``-separated. ``size`` is in bytes.
     ``modified`` is timezone-aware (UTC), ``None`` where the store does not tell.
     ``fingerprint`` is whatever changes with the content: ETag, generation, or mtime and size.
+    ``md5`` is the content's MD5 in hexadecimal where the store's listing tells it (S3: an ETag that
+    has the form of one; it is another digest under SSE-KMS), else empty.
     """
 
     key: str
@@ -25,6 +27,7 @@ class Item:
     modified: datetime | None = None
     fingerprint: str = ""
     content_type: str | None = None
+    md5: str = ""
 
 
 class Fit(StrEnum):

@@ -26,6 +26,28 @@ class StorageOptions:
     concurrency: int = 32
 
 
+MD5_KEY = "shard-md5"
+"""The metadata under which an original's MD5 is kept, for where its ETag is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """What a write says of an object beside its type and metadata; ``None``: the bucket's default.
+
+    ``acl`` is one of S3's canned names, which GCS has too (in its own spelling). ``md5`` and
+    ``sha256`` are the content's digests in hexadecimal: other content is not stored.
+    """
+
+    acl: str | None = None
+    cache_control: str | None = None
+    storage_class: str | None = None
+    md5: str | None = None
+    sha256: str | None = None
+
+
+NO_HEADERS = Headers()
+
+
 class Store(Protocol):
     """Objects below one root. Keys are relative to it, ``/``-separated, never empty.
 
@@ -62,13 +84,24 @@ class Store(Protocol):
         *,
         content_type: str,
         metadata: Mapping[str, str] | None = None,
+        headers: Headers = NO_HEADERS,
         create_only: bool = False,
     ) -> None:
         """Write the whole object atomically; a ``Path`` is streamed from that local file.
 
+        A large file goes up in parts, each with its own checksum. Where a store has no place for a
+        header (local disk, fsspec's others) it is dropped, digests of a ``Path`` excepted.
+        Raises ``ContentChanged`` where a ``Path`` does not hold what ``headers`` announce.
         Raises ``AlreadyExists`` if ``create_only`` and the object is there; also, rarely, if it is
         there because this very write happened and its answer was lost. Read it to know.
         Raises ``KeyRefused`` for a key that has no safe name on this store.
+        """
+
+    def md5(self, key: str) -> str | None:
+        """Return the content's MD5 in hexadecimal, by one request; ``None`` if nothing tells it.
+
+        From the object's metadata (``MD5_KEY``), else as the store knows it; files are read.
+        Raises ``ObjectMissing``.
         """
 
     def delete(self, key: str) -> None:

@@ -79,6 +79,10 @@ def _s3_client(session: Any, region: str | None, anonymous: bool, options: Stora
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=options.request_timeout,
         max_pool_connections=options.concurrency,
+        # Checksums that AWS added of late are refused by some S3-compatible stores: those that we
+        # send are asked for by name.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
         retries={"total_max_attempts": 1},
     )
     return session.client("s3", region_name=region, config=config)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 TRANSIENT_CODES = frozenset(
     {
+        "BadDigest",  # damaged on its way
         "BandwidthLimitExceeded",
         "ConditionalRequestConflict",
         "InternalError",

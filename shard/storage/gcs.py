@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from shard.errors import ObjectMissing, StorageError
 from shard.model import Item
+from shard.storage.base import MD5_KEY, NO_HEADERS
 from shard.storage.credentials import CONNECT_TIMEOUT, GCS_REMEDY
+from shard.storage.digests import base64_of, hexadecimal_of
 from shard.storage.faults import bucket_missing, is_beyond_the_end
 from shard.storage.keys import check_object_key
 from shard.storage.once import Once
@@ -18,9 +20,9 @@ from shard.storage.roots import split_bucket
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from shard.storage.base import StorageOptions
+    from shard.storage.base import Headers, StorageOptions
 
-_FIELDS = "items(name,size,updated,generation,contentType),nextPageToken"
+_FIELDS = "items(name,size,updated,generation,contentType,md5Hash),nextPageToken"
 _PAGE = 1000
 _CHUNK = 8 << 20
 
@@ -87,6 +89,7 @@ class GCSStore:
         *,
         content_type: str,
         metadata: Mapping[str, str] | None = None,
+        headers: Headers = NO_HEADERS,
         create_only: bool = False,
     ) -> None:
         """Write the object; see ``Store.write``. Create-only is ``ifGenerationMatch=0``."""
@@ -94,8 +97,8 @@ class GCSStore:
         facts: dict[str, Any] = {"content_type": content_type, "metadata": dict(metadata or {})}
 
         def put() -> None:
-            if isinstance(data, Path):
-                self._put_file(key, data, facts, create_only)
+            if isinstance(data, Path) or headers != NO_HEADERS:
+                self._put_blob(key, data, {**facts, "headers": headers}, create_only)
             else:
                 mode = "create" if create_only else "overwrite"
                 self._fs().pipe_file(path, data, mode=mode, chunksize=_CHUNK, **facts)
@@ -104,6 +107,12 @@ class GCSStore:
             self._guard.call(key, put)
         except ObjectMissing:
             raise bucket_missing(self.url) from None  # a write needs nothing else to be there
+
+    def md5(self, key: str) -> str | None:
+        """Return the content's MD5: from its metadata, else as GCS knows it; see ``Store.md5``."""
+        blob = self._blob(key)
+        self._guard.call(key, lambda: blob.reload(timeout=self._timeout, retry=None))
+        return (blob.metadata or {}).get(MD5_KEY) or hexadecimal_of(blob.md5_hash) or None
 
     def delete(self, key: str) -> None:
         """Remove the object; no error if it is not there."""
@@ -167,17 +176,31 @@ class GCSStore:
                 return b""  # like a slice
             raise
 
-    def _put_file(self, key: str, path: Path, facts: Mapping[str, Any], create_only: bool) -> None:
+    def _put_blob(
+        self, key: str, data: bytes | Path, facts: Mapping[str, Any], create_only: bool
+    ) -> None:
+        """Write what gcsfs has no word for; GCS itself compares with an announced MD5."""
+        headers: Headers = facts["headers"]
         blob = self._blob(key)
-        blob.chunk_size = _CHUNK
         blob.metadata = facts["metadata"] or None
-        blob.upload_from_filename(
-            str(path),
-            content_type=facts["content_type"],
-            if_generation_match=0 if create_only else None,
-            timeout=self._timeout,
-            retry=None,
-        )
+        if headers.cache_control is not None:
+            blob.cache_control = headers.cache_control
+        if headers.storage_class is not None:
+            blob.storage_class = headers.storage_class
+        if headers.md5 is not None:
+            blob.md5_hash = base64_of(headers.md5)
+        said = {
+            "content_type": facts["content_type"],
+            "predefined_acl": _acl(headers.acl),
+            "if_generation_match": 0 if create_only else None,
+            "timeout": self._timeout,
+            "retry": None,
+        }
+        if isinstance(data, Path):
+            blob.chunk_size = _CHUNK
+            blob.upload_from_filename(str(data), **said)
+        else:
+            blob.upload_from_string(data, **said)
 
     def _path(self, key: str) -> str:
         return f"{self._bucket}/{check_object_key(self.url, key, self._root)}"
@@ -200,4 +223,13 @@ def _item(key: str, blob: Any) -> Item:
         modified=blob.updated,
         fingerprint=str(blob.generation or ""),
         content_type=blob.content_type,
+        md5=hexadecimal_of(blob.md5_hash),
     )
+
+
+def _acl(name: str | None) -> str | None:
+    """Return S3's ``bucket-owner-read`` as Google spells it, ``bucketOwnerRead``."""
+    if name is None:
+        return None
+    first, *rest = name.split("-")
+    return first + "".join(word.capitalize() for word in rest)

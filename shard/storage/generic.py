@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from shard.errors import AlreadyExists, BucketMissing, ObjectMissing, StorageError
 from shard.model import Item
+from shard.storage.base import NO_HEADERS
+from shard.storage.digests import md5_of
 from shard.storage.keys import check_local_key
 from shard.storage.retry import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from shard.storage.base import StorageOptions
+    from shard.storage.base import Headers, StorageOptions
 
 _REMEDY = "check the credentials that fsspec's documentation names for this scheme"
 _FINGERPRINTS = ("ETag", "etag", "generation", "md5Hash", "checksum")
@@ -71,6 +73,7 @@ class GenericStore:
         *,
         content_type: str,  # noqa: ARG002  # fsspec has no common word for it
         metadata: Mapping[str, str] | None = None,  # noqa: ARG002  # likewise
+        headers: Headers = NO_HEADERS,  # noqa: ARG002  # likewise
         create_only: bool = False,
     ) -> None:
         """Write the object; see ``Store.write``.
@@ -86,6 +89,10 @@ class GenericStore:
             if self._guard.call(key, lambda: self._fs.exists(path)):
                 raise AlreadyExists(f"{self.url.rstrip('/')}/{key}", "the object exists already")
             self._guard.call(key, lambda: self._put(path, data))
+
+    def md5(self, key: str) -> str | None:
+        """Return the content's MD5, by reading it: fsspec has no common word for checksums."""
+        return md5_of([self.read(key)])
 
     def delete(self, key: str) -> None:
         """Remove the object; no error if it is not there."""

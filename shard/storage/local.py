@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,11 +20,15 @@ from shard.errors import (
     Unavailable,
 )
 from shard.model import Item
+from shard.storage.base import NO_HEADERS
+from shard.storage.digests import CHUNK, Announced, md5_of
 from shard.storage.keys import TEMPORARY_PREFIX, check_local_key
 from shard.storage.walk import Walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from shard.storage.base import Headers
 
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _MISSING = (errno.ENOENT, errno.ENOTDIR)
@@ -90,6 +93,7 @@ class LocalStore:
         *,
         content_type: str,  # noqa: ARG002  # no place for it on disk
         metadata: Mapping[str, str] | None = None,  # noqa: ARG002  # likewise
+        headers: Headers = NO_HEADERS,
         create_only: bool = False,
     ) -> None:
         """Write a temporary file beside the target, fsync it, move it into place."""
@@ -98,11 +102,19 @@ class LocalStore:
             folder = self._make_folder(path, key)
             temporary = f"{folder}/{TEMPORARY_PREFIX}{os.getpid()}-{uuid.uuid4().hex}"
             try:
-                _fill(temporary, data)
+                _fill(temporary, data, (f"{self.url.rstrip('/')}/{key}", headers))
                 _publish(temporary, path, create_only=create_only)
             finally:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(temporary)  # noqa: PTH108  # see stat
+        except OSError as error:
+            self._raise(error, key)
+
+    def md5(self, key: str) -> str | None:
+        """Return the file's MD5, by reading it; see ``Store.md5``."""
+        try:
+            with open(self._path(key), "rb") as file:  # noqa: PTH123  # see stat
+                return md5_of(iter(lambda: file.read(CHUNK), b""))
         except OSError as error:
             self._raise(error, key)
 
@@ -168,11 +180,16 @@ def _item(key: str, found: os.stat_result) -> Item:
     )
 
 
-def _fill(path: str, data: bytes | Path) -> None:
+def _fill(path: str, data: bytes | Path, announced: tuple[str, Headers]) -> None:
+    url, headers = announced
     with open(path, "xb") as file:  # noqa: PTH123  # see LocalStore.stat
         if isinstance(data, Path):
+            follow = Announced(headers)
             with data.open("rb") as source:
-                shutil.copyfileobj(source, file, 1 << 20)
+                while chunk := source.read(CHUNK):
+                    follow.update(chunk)
+                    file.write(chunk)
+            follow.check(url)
         else:
             file.write(data)
         file.flush()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shard.errors import ObjectMissing, SettingError, StorageError
+from shard.storage.base import NO_HEADERS
 from shard.storage.credentials import S3_REMEDY, S3Access, s3_access
 from shard.storage.faults import is_beyond_the_end
 from shard.storage.keys import check_object_key
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from shard.model import Item
-    from shard.storage.base import StorageOptions
+    from shard.storage.base import Headers, StorageOptions
     from shard.storage.s3_clients import BotoClient, Client
 
 BACKENDS = ("obstore", "s3fs")
@@ -79,19 +80,29 @@ class S3Store:
         *,
         content_type: str,
         metadata: Mapping[str, str] | None = None,
+        headers: Headers = NO_HEADERS,
         create_only: bool = False,
     ) -> None:
-        """Write the object; see ``Store.write``. A ``Path`` goes up in parts."""
+        """Write the object; see ``Store.write``. A large ``Path`` goes up in parts."""
+        from shard.storage.s3_facts import digest_facts, put_facts
+
         full = check_object_key(self.url, key, self._root)
-        facts: dict[str, Any] = {"ContentType": content_type, "Metadata": dict(metadata or {})}
+        facts = put_facts(content_type, metadata or {}, headers)
+        if isinstance(data, Path):
+            self._write_file(key, data, (facts, headers), create_only=create_only)
+            return
+        client = self._client_for(full)
+        if headers.acl or headers.sha256:  # only boto3 can say these
+            client, facts = self._boto(), {**facts, **digest_facts(headers)}
+        self._guard.call(key, lambda: client.put(full, data, facts, create_only=create_only))
 
-        def put() -> None:
-            if isinstance(data, Path):
-                self._boto().put_file(full, data, facts, create_only=create_only)
-            else:
-                self._client_for(full).put(full, data, facts, create_only=create_only)
+    def md5(self, key: str) -> str | None:
+        """Return the content's MD5: from its metadata, else its ETag; see ``Store.md5``."""
+        from shard.storage.s3_facts import told_md5
 
-        self._guard.call(key, put)
+        full = check_object_key(self.url, key, self._root)
+        ask = self._access().client.head_object
+        return told_md5(self._guard.call(key, lambda: ask(Bucket=self._bucket, Key=full)))
 
     def delete(self, key: str) -> None:
         """Remove the object; no error if it is not there."""
@@ -115,6 +126,25 @@ class S3Store:
                 ),
             )
         )
+
+    def _write_file(
+        self, key: str, path: Path, said: tuple[dict[str, Any], Headers], *, create_only: bool
+    ) -> None:
+        """Write a file in one request where it is small or must be new (S3 takes 5 GB so)."""
+        from shard.storage.digests import Announced
+        from shard.storage.s3_multipart import PART, Multipart
+
+        full, (facts, headers) = self._root + key, said
+        if create_only or path.stat().st_size <= PART:
+            data = path.read_bytes()
+            announced = Announced(headers)
+            announced.update(data)
+            announced.check(f"{self.url.rstrip('/')}/{key}")
+            client = self._boto()
+            self._guard.call(key, lambda: client.put(full, data, facts, create_only=create_only))
+            return
+        upload = Multipart(self._access().client, self._guard, self._bucket, full, key)
+        upload.upload(path, facts, headers)
 
     def _get(self, full: str, start: int, end: int | None) -> bytes:
         try:

@@ -9,16 +9,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from shard.model import Item
 from shard.storage.credentials import CONNECT_TIMEOUT, REFRESH_AFTER
+from shard.storage.s3_facts import etag_md5
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from shard.storage.base import StorageOptions
     from shard.storage.credentials import S3Access
 
 _SLOWEST = 100_000
 """Bytes a second below which a write through s3fs counts as hanging."""
+_ATTRIBUTES = {
+    "ContentType": "Content-Type",
+    "CacheControl": "Cache-Control",
+    "StorageClass": "Storage-Class",
+}
+"""What obstore calls put_object's arguments."""
 _FIRST_PRINTABLE = " "
 _DELETE = "\x7f"
 
@@ -33,7 +39,7 @@ class Client(Protocol):
         """Return the object's bytes from ``start`` to ``end``."""
 
     def put(self, key: str, data: bytes, facts: Mapping[str, Any], *, create_only: bool) -> None:
-        """Write the object; ``facts`` are put_object's ContentType and Metadata."""
+        """Write the object; ``facts`` are put_object's, as ``s3_facts.put_facts`` makes them."""
 
     def delete(self, key: str) -> None:
         """Remove the object."""
@@ -83,11 +89,13 @@ class ObstoreClient:
     def head(self, key: str) -> Item:
         """Return the object's facts."""
         meta = self._store.head(key)
+        etag = (meta["e_tag"] or "").strip('"')
         return Item(
             key=key,
             size=meta["size"],
             modified=meta["last_modified"],
-            fingerprint=(meta["e_tag"] or "").strip('"'),
+            fingerprint=etag,
+            md5=etag_md5(etag),
         )
 
     def get(self, key: str, start: int, end: int | None) -> bytes:
@@ -101,7 +109,8 @@ class ObstoreClient:
 
     def put(self, key: str, data: bytes, facts: Mapping[str, Any], *, create_only: bool) -> None:
         """Write the object in one request."""
-        attributes = {"Content-Type": facts["ContentType"], **facts["Metadata"]}
+        named = {name: facts[fact] for fact, name in _ATTRIBUTES.items() if fact in facts}
+        attributes = {**facts["Metadata"], **named}
         mode = "create" if create_only else "overwrite"
         self._store.put(key, data, attributes=attributes, mode=mode, use_multipart=False)
 
@@ -164,7 +173,7 @@ class S3fsClient:
 
 
 class BotoClient:
-    """boto3: any key S3 allows, and files too large to hold in memory."""
+    """boto3: any key S3 allows, and what the others have no word for: ACLs, checksums."""
 
     def __init__(self, bucket: str, access: S3Access) -> None:
         self._bucket, self._client = bucket, access.client
@@ -187,18 +196,6 @@ class BotoClient:
         extra = {"IfNoneMatch": "*"} if create_only else {}
         self._client.put_object(Bucket=self._bucket, Key=key, Body=data, **facts, **extra)
 
-    def put_file(
-        self, key: str, path: Path, facts: Mapping[str, Any], *, create_only: bool
-    ) -> None:
-        """Stream a file: in parts, or in one conditional request (S3 takes 5 GB so)."""
-        if create_only:
-            with path.open("rb") as file:
-                self._client.put_object(
-                    Bucket=self._bucket, Key=key, Body=file, IfNoneMatch="*", **facts
-                )
-            return
-        self._client.upload_file(str(path), self._bucket, key, ExtraArgs=dict(facts))
-
     def delete(self, key: str) -> None:
         """Remove the object."""
         self._client.delete_object(Bucket=self._bucket, Key=key)
@@ -206,10 +203,12 @@ class BotoClient:
 
 def head_item(key: str, answer: Mapping[str, Any]) -> Item:
     """Return the item that a HeadObject answer describes."""
+    etag = str(answer.get("ETag", "")).strip('"')
     return Item(
         key=key,
         size=int(answer["ContentLength"]),
         modified=answer.get("LastModified"),
-        fingerprint=str(answer.get("ETag", "")).strip('"'),
+        fingerprint=etag,
         content_type=answer.get("ContentType"),
+        md5=etag_md5(etag),
     )

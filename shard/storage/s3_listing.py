@@ -14,6 +14,7 @@ from urllib.parse import unquote_plus
 from xml.etree import ElementTree as ET
 
 from shard.model import Item
+from shard.storage.s3_facts import etag_md5
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +99,8 @@ def _item(entry: ET.Element, names: tuple[str, ...], quoted: bool, cut: int) -> 
     key, size, modified, etag = (facts.get(name, "") for name in names)
     if quoted and ("%" in key or "+" in key):
         key = unquote_plus(key)
-    return Item(key[cut:], int(size or 0), _time(modified), etag.strip('"'))
+    etag = etag.strip('"')
+    return Item(key[cut:], int(size or 0), _time(modified), etag, md5=etag_md5(etag))
 
 
 def _time(text: str) -> datetime | None:

@@ -15,7 +15,7 @@ from shard.execution.work import Memory, Recipe, Work
 from shard.model import Item, Limits, Outcome, Status
 from shard.planning.layout import parse_layout
 from shard.planning.renditions import parse_renditions
-from shard.storage.base import StorageOptions
+from shard.storage.base import NO_HEADERS, Headers, StorageOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +54,7 @@ class _Objects:
         *,
         content_type: str,
         metadata: Mapping[str, str] | None = None,
+        headers: Headers = NO_HEADERS,
         create_only: bool = False,
     ) -> None:
         assert isinstance(data, bytes)
