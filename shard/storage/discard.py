@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shard.errors import ObjectMissing, StorageError
+from shard.storage.base import NO_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from shard.model import Item
+    from shard.storage.base import Headers
 
 
 class DiscardStore:
@@ -38,9 +40,14 @@ class DiscardStore:
         *,
         content_type: str,
         metadata: Mapping[str, str] | None = None,
+        headers: Headers = NO_HEADERS,
         create_only: bool = False,
     ) -> None:
         """Let the data go."""
+
+    def md5(self, key: str) -> str | None:
+        """Raise ``ObjectMissing``."""
+        raise ObjectMissing(f"{self.url}/{key}", "was discarded")
 
     def delete(self, key: str) -> None:
         """There is nothing to remove."""
