@@ -18,6 +18,14 @@ class SettingError(ShardError):
         super().__init__(f"{variable} {said}; accepted: {accepted}")
 
 
+class MissingExtra(ShardError):
+    """A library that only some users need is not installed: names the extra that brings it."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        self.what, self.extra = what, extra
+        super().__init__(f"{what} needs `pip install 'shard[{extra}]'`")
+
+
 class RunConflict(ShardError):
     """The settings of a task differ from those its run was started with."""
 

@@ -13,6 +13,7 @@ import shard
 _COMMANDS = {
     "task": "run one task of the job, configured by the environment (what a container does)",
     "run": "run the job on this machine: INPUT to OUTPUT, as one task or as an array",
+    "deploy": "print an engine's manifest, filled in: Kubernetes, Slurm, ...",
     "status": "add up the ledgers of a run: done, missing, failed",
 }
 

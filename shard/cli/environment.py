@@ -26,16 +26,21 @@ def environment(flags: Mapping[str, Any]) -> dict[str, str]:
     from dotenv import load_dotenv
 
     load_dotenv(".env", override=False)
-    given = {
+    told = given(flags)
+    env = {**os.environ, **told}
+    for one, other in (("SIZES", "RENDITIONS"), ("RENDITIONS", "SIZES")):
+        if one in told and other not in told:
+            env.pop(other, None)  # two ways to say the same: the flag wins
+    return env | {name: _absolute(env[name]) for name in _FOLDERS if env.get(name)}
+
+
+def given(flags: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variables that flags set; ``flags`` as for ``environment``."""
+    return {
         name.upper(): "yes" if value is True else str(value)
         for name, value in flags.items()
         if value not in (None, False)
     }
-    env = {**os.environ, **given}
-    for one, other in (("SIZES", "RENDITIONS"), ("RENDITIONS", "SIZES")):
-        if one in given and other not in given:
-            env.pop(other, None)  # two ways to say the same: the flag wins
-    return env | {name: _absolute(env[name]) for name in _FOLDERS if env.get(name)}
 
 
 def _absolute(folder: str) -> str:
