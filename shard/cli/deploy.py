@@ -87,7 +87,9 @@ def _engine_command(name: str) -> click.Command:
 
 
 def _flag(option: Option) -> Callable[[Any], Any]:
-    default = {} if option.default is None else {"default": option.default, "show_default": True}
+    default: dict[str, Any] = {}
+    if option.default is not None:  # given as None, click would take it for a value
+        default = {"default": option.default, "show_default": True}
     return click.option(
         option.flag,
         _parameter(option),
