@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import shard
 from shard.errors import StorageError
-from shard.execution.intake import Plan
 from shard.execution.totals import Totals
 from shard.model import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
+    from collections.abc import Iterable, Mapping
 
-    from shard.execution.intake import Listing
     from shard.execution.ledger import Ledger
+    from shard.execution.session import Terms
+    from shard.execution.supply import Supply
     from shard.model import Outcome, Task
-    from shard.planning.settings import TaskSettings
 
 _log = logging.getLogger("shard")
 
@@ -28,7 +26,7 @@ _log = logging.getLogger("shard")
 class Progress(Protocol):
     """Whoever wants to show how far the task is. All counts are of outcomes."""
 
-    def begin(self, total: int, task: Task) -> None:
+    def begin(self, total: int | None, task: Task) -> None:
         """Work starts: ``total`` outcomes are to be settled, skipped ones included."""
 
     def update(self, totals: Totals) -> None:
@@ -52,28 +50,21 @@ class Measured(Protocol):
 
 @dataclass(slots=True)
 class Account:
-    """Consumes a task's outcomes. ``failed_items`` counts images, not renditions.
+    """Consumes a task's outcomes. ``failed_items`` counts images, not renditions."""
 
-    ``workers``: how many render processes the task has at most.
-    """
-
-    settings: TaskSettings
-    started: datetime
+    terms: Terms
     ledger: Ledger
     progress: Progress
-    listing: Listing
+    supply: Supply
     pool: Measured
-    workers: int = 1
-    plan: Plan = field(default_factory=Plan)
     totals: Totals = field(default_factory=Totals)
     failed_items: int = 0
     clock: float = field(default_factory=time.monotonic)
 
-    def begin(self, plan: Plan) -> None:
+    def begin(self, skipped: Iterable[tuple[Outcome, ...]]) -> None:
         """Show what is ahead and record what needs no work."""
-        self.plan = plan
-        self.progress.begin(plan.outcomes, self.settings.task)
-        for outcomes in plan.skipped:
+        self.progress.begin(self.supply.outcomes, self.terms.task)
+        for outcomes in skipped:
             self.settle(outcomes)
         # So that a SIGKILL in the first seconds leaves word of this attempt.
         self._write(self.summary(None, None, None))
@@ -99,27 +90,27 @@ class Account:
 
     def summary(self, ended_by: str | None, code: int | None, left: int | None) -> dict[str, Any]:
         """Return this attempt's facts; ``None`` for what is not known before the end."""
-        task = self.settings.task
+        task, supply = self.terms.task, self.supply
         return {
             "engine": task.engine,
-            "workers": self.workers,
+            "workers": self.terms.workers,
             "task": {"index": task.index, "count": task.count},
-            "started": self.started.isoformat(timespec="seconds"),
+            "started": self.terms.started.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - self.clock, 2),
             "ended_by": ended_by,
             "exit": code,
             "images": {
-                "listed": self.listing.inputs,
-                "ignored": dict(self.listing.ignored),
-                "slice": self.plan.items,
+                "listed": supply.listed,
+                "ignored": dict(supply.ignored),
+                "slice": supply.items,
                 "failed": self.failed_items,
                 "left": left,
-                "beyond_limit": self.plan.beyond_limit,
+                "beyond_limit": supply.beyond_limit,
             },
             "totals": self.totals.to_json(),
             "peak_memory_bytes": self.pool.peak_rss,
             "versions": {"shard": shard.__version__, **self.pool.versions},
-            "settings": dict(self.settings.texts),
+            "settings": dict(self.terms.texts),
         }
 
     def _write(self, summary: dict[str, Any]) -> bool:

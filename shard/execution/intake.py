@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from shard.execution.supply import Chain
 from shard.execution.work import Work
 from shard.model import Outcome, Status
 from shard.planning import freshness
@@ -17,8 +19,11 @@ from shard.planning.partition import slice_items
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from shard.execution.signals import Stop
     from shard.model import Item, Rendition, Task
     from shard.planning.layout import Layout
+
+_log = logging.getLogger("shard")
 
 _RUN_FOLDER = re.compile(r"\d{8}T\d{4}Z/")
 
@@ -50,16 +55,6 @@ class Listing:
                 self.ignored[judgement.reason] += 1
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """Items whose possible output keys meet, in key order: each waits for the one before it.
-
-    Nearly always one item, and then nothing is contested.
-    """
-
-    works: tuple[Work, ...]
-
-
 @dataclass(slots=True)
 class Plan:
     """A task's slice, decided: ``chains`` to do and the ``skipped`` outcomes already known."""
@@ -68,6 +63,11 @@ class Plan:
     chains: list[Chain] = field(default_factory=list)
     skipped: list[tuple[Outcome, ...]] = field(default_factory=list)
     beyond_limit: int = 0
+
+    @property
+    def works(self) -> int:
+        """How many items need work."""
+        return sum(len(chain.works) for chain in self.chains)
 
     @property
     def outcomes(self) -> int:
@@ -86,6 +86,64 @@ class Rules:
     renditions: tuple[Rendition, ...]
     overwrite: bool
     limit: int | None
+
+
+@dataclass(slots=True)
+class Slice:
+    """A listed source's supply: everything is decided before the work begins.
+
+    ``source`` is its URL. ``existing`` lists what the output holds already.
+    """
+
+    source: str
+    listing: Listing
+    existing: Callable[[], Iterable[Item]]
+    rules: Rules
+    plan: Plan = field(default_factory=Plan)
+
+    @property
+    def listed(self) -> int:
+        """Images seen in the source."""
+        return self.listing.inputs
+
+    @property
+    def ignored(self) -> Mapping[str, int]:
+        """Objects that are no inputs, by reason."""
+        return self.listing.ignored
+
+    @property
+    def items(self) -> int:
+        """Images in this task's slice."""
+        return self.plan.items
+
+    @property
+    def beyond_limit(self) -> int:
+        """Images that need work but are over LIMIT."""
+        return self.plan.beyond_limit
+
+    @property
+    def works(self) -> int:
+        """Images that need work."""
+        return self.plan.works
+
+    @property
+    def outcomes(self) -> int:
+        """Outcomes that the slice will have."""
+        return self.plan.outcomes
+
+    def prepare(self, stop: Stop) -> Iterable[tuple[Outcome, ...]]:
+        """List source and output, decide; return what is fresh."""
+        with stop.at_once():
+            self.plan = plan(self.listing, lambda: stop.watch(self.existing()), self.rules)
+        if not self.listed:
+            _log.warning("no images below %s: nothing to do", self.source)
+        elif not self.items:
+            _log.info("none of the %d images falls to this task's slice", self.listed)
+        return self.plan.skipped
+
+    def steps(self) -> Iterator[Chain]:
+        """Yield what needs work."""
+        yield from self.plan.chains
 
 
 def plan(listing: Iterable[Item], output: Callable[[], Iterable[Item]], rules: Rules) -> Plan:

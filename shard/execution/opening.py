@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import logging
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING
 import shard
 from shard.errors import BucketMissing, SettingError
 from shard.execution import resources, run_record
-from shard.execution.pool import Pool
 from shard.execution.runner import Bounds
+from shard.execution.session import Terms, open_pool
 from shard.execution.work import Memory, Recipe
 from shard.planning import limits
 from shard.planning.layout import parse_layout
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shard.execution.inline import InlinePool
+    from shard.execution.pool import Pool
     from shard.execution.run_record import RunRecord
     from shard.model import Item
     from shard.planning.location import Location
@@ -36,8 +38,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("shard")
 
-# So many workers are started before it is known how much there is to do.
-_EARLY = 4
 # A local disk is kept busy by few threads; more only fight over the interpreter.
 _LOCAL_THREADS = 4
 # Cloud Run kills 10 s after its SIGTERM, and draining has had most of them.
@@ -71,27 +71,18 @@ class Opening:
         return self.settings.memory_limit or resources.memory_limit()
 
     @property
-    def bytes_in_flight(self) -> int:
-        """Return how many bytes of sources may be in workers' hands."""
-        return limits.bytes_in_flight(self.memory_limit)
-
-    @property
     def bounds(self) -> Bounds:
         """Return what the task's loop keeps to."""
-        settings = self.settings
-        return Bounds(self.bytes_in_flight, cadence=settings.cadence, grace=settings.grace)
+        settings, in_flight = self.settings, limits.bytes_in_flight(self.memory_limit)
+        return Bounds(in_flight, cadence=settings.cadence, grace=settings.grace)
 
     def start_pool(self) -> Pool | InlinePool:
         """Start the first workers; a recipe is theirs later, so that they import meanwhile."""
         settings = self.settings
-        if any(place and place.scheme == "memory" for place in (settings.source, settings.output)):
-            from shard.execution.inline import InlinePool
-
-            return InlinePool()  # such a store lives in one process only
+        places = (settings.source, settings.output)
+        schemes = [place.scheme for place in places if place is not None]
         silence = 2 * settings.retry_budget + 60.0
-        pool = Pool(silence=silence, memory_limit=self.memory_limit)
-        pool.grow(min(self.workers, _EARLY))
-        return pool
+        return open_pool(schemes, self.workers, silence, self.memory_limit)
 
     def begin(self) -> tuple[Iterator[Item], RunRecord]:
         """Return the source's listing, begun, and the run's record, pinned unless DRY_RUN.
@@ -101,15 +92,32 @@ class Opening:
         """
         settings = self.settings
         parse_layout(settings.layout, settings.renditions, run_stamp(self.started))
-        ours = self._record()
+        ours = self.record()
         if below(settings.source, self.output_of(ours)) == "":
             accepted = "another folder than INPUT_FOLDER, so that no original is overwritten"
             raise SettingError("OUTPUT_FOLDER", self.output_of(ours).url, accepted)
         listing = iter(open_store(settings.source.url, self.options).list())
         first = list(itertools.islice(listing, 1))
-        if not settings.dry_run:
-            ours = run_record.pin(self.open_folder(ours.run), ours)
-        return itertools.chain(first, listing), ours
+        return itertools.chain(first, listing), self.pin(ours)
+
+    def pin(self, ours: RunRecord) -> RunRecord:
+        """Return the record that holds for all tasks of the run; DRY_RUN leaves no trace."""
+        if self.settings.dry_run:
+            return ours
+        return run_record.pin(self.open_folder(ours.run), ours)
+
+    def terms(self, record: RunRecord) -> Terms:
+        """Return what the settings say about this attempt."""
+        settings = self.settings
+        return Terms(
+            task=settings.task,
+            started=self.started,
+            workers=self.workers,
+            bounds=self.bounds,
+            max_failures=settings.max_failures,
+            texts=settings.texts,
+            open_folder=functools.partial(self.open_folder, record.run),
+        )
 
     def output_of(self, record: RunRecord) -> Location:
         """Return the output prefix: OUTPUT_FOLDER, or the default by the run's start time."""
@@ -174,7 +182,8 @@ class Opening:
         share, alone = limits.decoding_memory(limit, self.workers)
         return Memory(share, alone)
 
-    def _record(self) -> RunRecord:
+    def record(self) -> RunRecord:
+        """Return this task's own idea of the run's record; another task may come first."""
         settings = self.settings
         record = run_record.RunRecord(
             run="",

@@ -8,15 +8,16 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
+from shard.errors import ShardError
 from shard.execution.pool import Finished, Lost, Returned, TooHeavy
 from shard.model import Outcome, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
-    from shard.execution.intake import Chain
     from shard.execution.pool import PoolEvent
     from shard.execution.signals import Stop
+    from shard.execution.supply import Chain
     from shard.execution.work import Recipe, Work
 
 _log = logging.getLogger("shard")
@@ -66,7 +67,8 @@ class Runner:
     """Runs chains of work through a pool.
 
     ``on_item`` gets each item's outcomes, once; ``on_tick`` is called now and then for progress
-    and checkpoints. ``refused`` is set when the stores turn down every item.
+    and checkpoints. ``refused`` is set when the stores turn down every item, ``error`` when the
+    supply of chains failed; ``settled`` counts items.
     """
 
     pool: Workers
@@ -76,7 +78,10 @@ class Runner:
     on_item: Callable[[tuple[Outcome, ...]], None]
     on_tick: Callable[[], None]
     refused: str | None = None
-    _feed: Iterator[Chain] = field(default_factory=lambda: iter(()))
+    error: ShardError | None = None
+    settled: int = 0
+    _feed: Iterator[Chain | None] = field(default_factory=lambda: iter(()))
+    _more: bool = False
     _again: deque[Work] = field(default_factory=deque)
     _alone: deque[Work] = field(default_factory=deque)
     _rest: dict[int, list[Work]] = field(default_factory=dict)
@@ -84,23 +89,25 @@ class Runner:
     _lonely: bool = False
     _next_at: float = 0.0
     _refusals: int = 0
-    _settled: int = 0
 
-    def run(self, chains: Sequence[Chain]) -> int:
-        """Run until all is settled or the stop is requested; return how many items remain."""
-        total = sum(len(chain.works) for chain in chains)
+    def run(self, chains: Iterable[Chain | None]) -> None:
+        """Run until all is settled or the stop is requested.
+
+        ``None`` among the chains means that there may be more in a moment.
+        """
         self._feed = iter(chains)
         while not self.stop.requested and self.refused is None:
             self._fill()
             if self.pool.in_hand:
-                self._step(self._pause())
+                self._step(0 if self._more else self._pause())
             elif self._waiting_for_cadence:
                 self.stop.sleep(self._pause())
+            elif self._more:
+                self.on_tick()
             else:
                 break
         if self.pool.in_hand:
             self._drain()
-        return total - self._settled
 
     @property
     def _waiting_for_cadence(self) -> bool:
@@ -112,18 +119,20 @@ class Runner:
 
     def _fill(self) -> None:
         """Hand out items while there is room; suspects and heavy ones go last, one by one."""
+        self._more = False
         while self.pool.has_room and not self._lonely and not self._waiting_for_cadence:
             work = self._next()
             if work is None:
                 break
             self._submit(work)
-        if self._alone and not self.pool.in_hand and not self._waiting_for_cadence:
+        idle = not self.pool.in_hand and not self._more
+        if self._alone and idle and not self._waiting_for_cadence:
             self._lonely = True
             self._submit(self._alone.popleft())
 
     def _next(self) -> Work | None:
         if not self._again:
-            chain = next(self._feed, None)
+            chain = self._pull()
             if chain is None:
                 return None
             first, *rest = chain.works
@@ -135,6 +144,16 @@ class Runner:
         if full and self.pool.in_hand:
             return None
         return self._again.popleft()
+
+    def _pull(self) -> Chain | None:
+        """Take the next chain; after the last one, or an error, there are no more."""
+        try:
+            for chain in self._feed:
+                self._more = chain is None
+                return chain
+        except ShardError as error:
+            self.error = error
+        return None
 
     def _submit(self, work: Work) -> None:
         self._in_flight += work.item.size
@@ -168,7 +187,7 @@ class Runner:
                 self._finish(event.work, failed, self._predicted(event.work))
 
     def _finish(self, work: Work, outcomes: tuple[Outcome, ...], claims: tuple[str, ...]) -> None:
-        self._settled += 1
+        self.settled += 1
         self.on_item(outcomes)
         self._notice_refusal(outcomes)
         rest = self._rest.pop(work.number, None)

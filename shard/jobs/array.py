@@ -110,8 +110,8 @@ class _Launcher:
         for index in range(self.array.tasks):
             facts = File.read(self.progress_file(index))
             if facts is not None:
-                begun += 1
-                total += facts[0]
+                begun += facts[0] is not None
+                total += facts[0] or 0
                 totals.merge(facts[1])
         # Tasks not begun yet are taken to be like the others: slices are alike.
         return totals, round(total * self.array.tasks / begun) if begun else None

@@ -35,9 +35,10 @@ class Lines:
         self._total: int | None = None
         self._started = self._next = time.monotonic()
 
-    def begin(self, total: int, task: Task) -> None:
+    def begin(self, total: int | None, task: Task) -> None:
         """Say what one task has ahead."""
-        self.start(total, f"task {task.index} of {task.count}: {words.plural(total, 'thumbnail')}")
+        ahead = "" if total is None else f": {words.plural(total, 'thumbnail')}"
+        self.start(total, f"task {task.index} of {task.count}{ahead}")
 
     def start(self, total: int | None, title: str) -> None:
         """Say what is ahead; ``total`` may not be known yet."""
@@ -64,7 +65,7 @@ class Bar:
         self._bars: Bars | None = None
         self._began = time.monotonic()
 
-    def begin(self, total: int, task: Task) -> None:
+    def begin(self, total: int | None, task: Task) -> None:
         """Put the bar up."""
         self.start(total, f"task {task.index} of {task.count}" if task.count > 1 else "thumbnails")
 
@@ -111,9 +112,10 @@ class File:
     """A small file that `shard run` reads to show one joint bar for all its tasks."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._next, self._total = path, 0.0, 0
+        self._path, self._next = path, 0.0
+        self._total: int | None = None
 
-    def begin(self, total: int, task: Task) -> None:  # noqa: ARG002 - the file is the task's own
+    def begin(self, total: int | None, task: Task) -> None:  # noqa: ARG002 - the file is the task's own
         """Note what is ahead."""
         self._total = total
         self._write(Totals())
@@ -135,13 +137,13 @@ class File:
             new.replace(self._path)
 
     @staticmethod
-    def read(path: Path) -> tuple[int, Totals] | None:
-        """Return a task's total and totals; ``None`` before it has begun."""
+    def read(path: Path) -> tuple[int | None, Totals] | None:
+        """Return a task's total (``None``: not known) and totals; ``None`` before it has begun."""
         try:
             facts = json.loads(path.read_text())
         except (OSError, ValueError):
             return None
-        return int(facts["total"]), Totals.from_json(facts["totals"])
+        return facts["total"], Totals.from_json(facts["totals"])
 
 
 def line(totals: Totals, total: int | None, seconds: float) -> str:

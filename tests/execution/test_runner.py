@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from shard.execution.intake import Chain
+from shard.errors import Unavailable
 from shard.execution.pool import Finished, Lost, Returned, TooHeavy
 from shard.execution.runner import Bounds, Runner
 from shard.execution.signals import Stop
+from shard.execution.supply import Chain
 from shard.execution.work import Done, Recipe, Work
 from shard.model import Item, Limits, Outcome, Status
 from shard.planning.layout import parse_layout
@@ -84,7 +85,8 @@ def _go(pool: _Pool, works: list[tuple[Work, ...]], bounds: Bounds | None = None
     settled: list[Outcome] = []
     with Stop() as stop:
         runner = Runner(pool, RECIPE, bounds or Bounds(1000), stop, settled.extend, lambda: None)
-        left = runner.run([Chain(chain) for chain in works])
+        runner.run([Chain(chain) for chain in works])
+        left = sum(map(len, works)) - runner.settled
     return _Result(settled, left, runner.refused)
 
 
@@ -217,3 +219,36 @@ def test_a_heavy_item_goes_last_and_alone_at_its_first_attempt() -> None:
     assert pool.together[-1] == ["heavy"]
     assert [work.attempt for work in pool.handed if work.item.key == "heavy"] == [1, 1]
     assert result.left == 0
+
+
+def test_a_feed_may_have_nothing_yet() -> None:
+    """``None`` in the feed is no end: what comes after it is done too, also after a pause."""
+    pool = _Pool(_written)
+    settled: list[Outcome] = []
+    chains = [None, Chain((_work(0, "a"),)), None, None, Chain((_work(1, "b"),)), None]
+    with Stop() as stop:
+        runner = Runner(pool, RECIPE, Bounds(1000), stop, settled.extend, lambda: None)
+
+        runner.run(chains)
+
+    assert runner.settled == 2
+    assert [outcome.key for outcome in settled] == ["a", "b"]
+
+
+def test_a_feed_that_fails_ends_the_run_after_what_is_in_hand() -> None:
+    """An error while looking for work loses nothing that was handed out before it."""
+    pool = _Pool(_written)
+    settled: list[Outcome] = []
+
+    def chains() -> Iterator[Chain]:
+        yield Chain((_work(0, "a"),))
+        raise Unavailable("s3://b", "is down")
+
+    with Stop() as stop:
+        runner = Runner(pool, RECIPE, Bounds(1000), stop, settled.extend, lambda: None)
+
+        runner.run(chains())
+
+    assert runner.settled == 1
+    assert [outcome.key for outcome in settled] == ["a"]
+    assert isinstance(runner.error, Unavailable)
