@@ -14,6 +14,7 @@ _COMMANDS = {
     "task": "run one task of the job, configured by the environment (what a container does)",
     "run": "run the job on this machine: INPUT to OUTPUT, as one task or as an array",
     "deploy": "print an engine's manifest, filled in: Kubernetes, Slurm, ...",
+    "doctor": "look at all that a task depends on, and say what would go wrong",
     "status": "add up the ledgers of a run: done, missing, failed",
 }
 

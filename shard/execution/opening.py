@@ -91,11 +91,7 @@ class Opening:
         Raises ``SettingError``, ``StorageError`` or ``RunConflict``.
         """
         settings = self.settings
-        parse_layout(settings.layout, settings.renditions, run_stamp(self.started))
-        ours = self.record()
-        if below(settings.source, self.output_of(ours)) == "":
-            accepted = "another folder than INPUT_FOLDER, so that no original is overwritten"
-            raise SettingError("OUTPUT_FOLDER", self.output_of(ours).url, accepted)
+        ours = self.check()
         listing = iter(open_store(settings.source.url, self.options).list())
         first = list(itertools.islice(listing, 1))
         return itertools.chain(first, listing), self.pin(ours)
@@ -118,6 +114,19 @@ class Opening:
             texts=settings.texts,
             open_folder=functools.partial(self.open_folder, record.run),
         )
+
+    def check(self) -> RunRecord:
+        """Return this task's own record of its run, after all that can be told without a store.
+
+        Raises ``SettingError``.
+        """
+        settings = self.settings
+        parse_layout(settings.layout, settings.renditions, run_stamp(self.started))
+        ours = self.record()
+        if below(settings.source, self.output_of(ours)) == "":
+            accepted = "another folder than INPUT_FOLDER, so that no original is overwritten"
+            raise SettingError("OUTPUT_FOLDER", self.output_of(ours).url, accepted)
+        return ours
 
     def output_of(self, record: RunRecord) -> Location:
         """Return the output prefix: OUTPUT_FOLDER, or the default by the run's start time."""

@@ -62,11 +62,16 @@ def pin(folder: Store, ours: RunRecord) -> RunRecord:
         theirs = load(folder)
     else:
         return ours
+    agree(ours, theirs)
+    return theirs
+
+
+def agree(ours: RunRecord, theirs: RunRecord) -> None:
+    """Raise ``RunConflict`` for the first field in which a task differs from its run."""
     for name, mine in asdict(ours).items():
         pinned = getattr(theirs, name)
         if name != "started" and mine != pinned:
             raise RunConflict(ours.run, name, mine, pinned)
-    return theirs
 
 
 def load(folder: Store) -> RunRecord:
