@@ -68,17 +68,7 @@ image: ## build the container image (IMAGE=, BASE_IMAGE=, BUILD_FLAGS=, ENGINE=d
 push: ## push the image to the registry that IMAGE names
 	$(ENGINE) push $(IMAGE)
 
-JOB ?= shard
-REGION ?= europe-west1
-TASKS ?= 10
-
-.PHONY: launch
-launch: ## run it on Cloud Run Jobs: IMAGE= INPUT= [OUTPUT=] [TASKS=] [RENDITIONS=] [JOB=] [REGION=]
-	@test -n "$(INPUT)" || { echo 'INPUT is not set; accepted: gs://bucket/prefix'; exit 2; }
-	gcloud run jobs deploy $(JOB) --image $(IMAGE) --region $(REGION) --tasks $(TASKS) \
-		--max-retries 3 --task-timeout 1h --cpu 2 --memory 2Gi \
-		--set-env-vars '^@^INPUT_FOLDER=$(INPUT)@OUTPUT_FOLDER=$(OUTPUT)@RENDITIONS=$(RENDITIONS)@TASK_TIMEOUT=1h@LOG_FORMAT=json'
-	gcloud run jobs execute $(JOB) --region $(REGION) --wait
+include deploy/Makefile
 
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links

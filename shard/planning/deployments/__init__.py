@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 ENGINES: Final = {
     "kubernetes": "an Indexed Job, by kubectl apply",
+    "cloud-run": "a Cloud Run job, by gcloud run jobs replace",
+    "aws-batch": "an array job on Fargate, by aws batch submit-job",
+    "google-batch": "a Google Batch job, by gcloud batch jobs submit",
 }
 """The engines a manifest can be printed for, by the names of ``planning.engine``."""
 
