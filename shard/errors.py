@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class ShardError(Exception):
     """Base of every error that Shard foresees; its text is meant for the user."""
@@ -24,6 +29,15 @@ class MissingExtra(ShardError):
     def __init__(self, what: str, extra: str) -> None:
         self.what, self.extra = what, extra
         super().__init__(f"{what} needs `pip install 'shard[{extra}]'`")
+
+
+class SettingsMissing(ShardError):
+    """Several settings are missing: names them all, each with where to get it."""
+
+    def __init__(self, what: str, missing: Mapping[str, str]) -> None:
+        self.missing = dict(missing)
+        named = "; ".join(f"{name} ({where})" for name, where in missing.items())
+        super().__init__(f"{what}: {named}")
 
 
 class RunConflict(ShardError):
