@@ -116,6 +116,7 @@ class Outcome:
     ``reason`` is a word from a closed list (``fresh``, ``truncated``, ``collision``, ...);
     ``detail`` is the sentence for a person. ``pixels_in`` and ``pixels_out`` are (width, height).
     ``bytes_in`` is the source's size; ``bytes_read`` were really read, by ``reads`` requests.
+    ``requests`` are all that the item's outcomes together made of the output, tries included.
     ``ms`` holds milliseconds by stage. ``retryable`` tells that another attempt could end better.
     """
 
@@ -128,6 +129,7 @@ class Outcome:
     bytes_in: int = 0
     bytes_read: int = 0
     reads: int = 0
+    requests: int = 0
     bytes_out: int = 0
     pixels_in: tuple[int, int] | None = None
     pixels_out: tuple[int, int] | None = None

@@ -63,6 +63,7 @@ class InlinePool:
             # Nothing is beside it, so a worker's share of the memory is no bound here.
             job = steps.Job(replace(self._waiting.popleft(), alone=True))
             steps.read(job, self._source, self._recipe)
+            steps.compare(job, self._output, self._recipe)
             steps.render(job, self._recipe)
             outcomes = steps.write(job, self._output, self._recipe)
             yield Finished(job.work, Done(job.work.number, outcomes, tuple(job.claims)))

@@ -6,57 +6,49 @@ An exception inside an item becomes an outcome once, here, at the item's boundar
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shard import imaging
-from shard.errors import ImageError, ObjectMissing, StorageError
+from shard.errors import ImageError
+from shard.execution import originals
 from shard.execution.fetch import Metered, fetch
-from shard.model import Outcome, Status
-from shard.planning import freshness
+from shard.execution.job import Job, failure, outcome
+from shard.model import Format, Status
+from shard.planning import formats, freshness
+from shard.storage import requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shard.execution.work import Recipe, Work
-    from shard.model import Rendition
+    from shard.execution.work import Recipe
+    from shard.model import Outcome, Rendition
     from shard.storage.base import Store
 
 
-@dataclass(slots=True)
-class Job:
-    """An item on its way through a worker.
-
-    ``ms`` are milliseconds by stage. ``needs`` is set to the bytes that decoding is predicted to
-    take when they are more than this worker's share: then nothing was decoded.
-    """
-
-    work: Work
-    data: bytes = b""
-    bytes_read: int = 0
-    reads: int = 0
-    error: Exception | None = None
-    pixels_in: tuple[int, int] | None = None
-    notes: tuple[str, ...] = ()
-    ms: dict[str, float] = field(default_factory=dict)
-    settled: dict[str, Outcome] = field(default_factory=dict)
-    thumbnails: list[tuple[str, imaging.Thumbnail]] = field(default_factory=list)
-    claims: list[str] = field(default_factory=list)
-    waiting_since: float = 0.0
-    needs: int | None = None
+__all__ = ["Job", "compare", "read", "render", "write"]
 
 
 def read(job: Job, source: Store, recipe: Recipe) -> None:
     """Fetch the item's bytes, unless its size alone refuses it."""
-    item, metered = job.work.item, Metered(source)
+    metered = Metered(source)
     started = time.perf_counter()
     try:
-        job.data = fetch(item, metered, recipe)
+        if recipe.originals is not None:
+            job.work = originals.refresh(job.work, source)
+        job.data = fetch(job.work.item, metered, recipe)
     except Exception as error:  # noqa: BLE001 - the item's boundary: any failure is its outcome
         job.error = error
     job.bytes_read, job.reads = metered.bytes_read, metered.reads
     job.ms["read"] = _ms_since(started)
     job.waiting_since = time.perf_counter()
+
+
+def compare(job: Job, output: Store, recipe: Recipe) -> None:
+    """Where items are copied themselves: find out whether this one is there already."""
+    made = requests.made()
+    originals.compare(job, output, recipe)
+    job.requests += requests.made() - made
 
 
 def render(job: Job, recipe: Recipe) -> None:
@@ -65,11 +57,13 @@ def render(job: Job, recipe: Recipe) -> None:
     if job.error is not None:
         return
     try:
-        _render(job, recipe)
+        if any(name not in job.settled for name in job.work.renditions):
+            _render(job, recipe)
     except Exception as error:  # noqa: BLE001 - the item's boundary
         job.error = error
     finally:
-        job.data = b""
+        if not originals.keeps_bytes(job):
+            job.data = b""
 
 
 def _render(job: Job, recipe: Recipe) -> None:
@@ -78,7 +72,10 @@ def _render(job: Job, recipe: Recipe) -> None:
     job.pixels_in = (source.width, source.height)
     job.notes = tuple(source.notes)
     job.ms["open"] = _ms_since(started)
-    wanted = [r for r in recipe.renditions if r.name in job.work.renditions]
+    if job.original is not None and source.format in formats.OUTPUT_FORMATS:
+        job.original.content_type = formats.content_type(Format(source.format))
+    unsettled = set(job.work.renditions) - set(job.settled)
+    wanted = [r for r in recipe.renditions if r.name in unsettled]
     keys = {
         r.name: recipe.layout.output_key(job.work.item.key, r, imaging.output_format(source, r))
         for r in wanted
@@ -119,7 +116,7 @@ def _uncontested(
         key = keys[rendition.name]
         if winner := job.work.claimed.get(key):
             detail = f"{winner!r} has the same output key and comes first"
-            job.settled[rendition.name] = _outcome(
+            job.settled[rendition.name] = outcome(
                 job, rendition.name, Status.FAILED, "collision", output=key, detail=detail
             )
             continue
@@ -131,27 +128,34 @@ def _uncontested(
         if decision.needed:
             yield rendition
         else:
-            job.settled[rendition.name] = _outcome(
+            job.settled[rendition.name] = outcome(
                 job, rendition.name, Status.SKIPPED, decision.reason, output=key
             )
 
 
 def write(job: Job, output: Store, recipe: Recipe) -> tuple[Outcome, ...]:
     """Write every thumbnail and return the item's outcomes, one a rendition, in their order."""
+    made = requests.made()
     for key, thumbnail in job.thumbnails:
         name = thumbnail.rendition.name
         try:
             job.settled[name] = _write_one(job, output, recipe, (key, thumbnail))
         except Exception as error:  # noqa: BLE001 - the item's boundary
-            job.settled[name] = _failure(job, name, error, output=key)
+            job.settled[name] = failure(job, name, error, output=key)
     job.thumbnails.clear()
+    originals.write(job, output, recipe)
+    job.requests += requests.made() - made
     for name in job.work.renditions:
         if name not in job.settled:
             cause = job.error or RuntimeError("the renderer returned no image")
-            job.settled[name] = _failure(job, name, cause)
+            job.settled[name] = failure(job, name, cause)
     return tuple(
-        replace(outcome, ms={k: round(v, 2) for k, v in {**job.ms, **outcome.ms}.items()})
-        for outcome in (job.settled[name] for name in job.work.renditions)
+        replace(
+            one,
+            ms={k: round(v, 2) for k, v in {**job.ms, **one.ms}.items()},
+            requests=job.requests,
+        )
+        for one in (job.settled[name] for name in job.work.renditions)
     )
 
 
@@ -162,8 +166,14 @@ def _write_one(
     if recipe.forbidden and key.startswith(recipe.forbidden):
         raise ImageError("would_overwrite_source", f"the output key {key!r} lies in the source")
     started = time.perf_counter()
-    output.write(key, thumbnail.data, content_type=thumbnail.content_type)
-    done = _outcome(job, thumbnail.rendition.name, Status.WRITTEN, None, output=key)
+    output.write(
+        key,
+        thumbnail.data,
+        content_type=thumbnail.content_type,
+        metadata=recipe.metadata,
+        headers=recipe.headers,
+    )
+    done = outcome(job, thumbnail.rendition.name, Status.WRITTEN, None, output=key)
     return replace(
         done,
         bytes_out=len(thumbnail.data),
@@ -171,47 +181,6 @@ def _write_one(
         notes=thumbnail.notes,
         placeholder=thumbnail.placeholder,
         ms={"write": _ms_since(started)},
-    )
-
-
-def _failure(job: Job, rendition: str, error: Exception, output: str | None = None) -> Outcome:
-    reason, retryable = "error", False
-    detail = f"{type(error).__name__}: {error}"
-    if isinstance(error, ImageError):
-        reason, detail = error.reason, error.detail
-    elif isinstance(error, StorageError):
-        reason, detail, retryable = error.reason, str(error), error.retryable
-        retryable = retryable or isinstance(error, ObjectMissing)
-    elif isinstance(error, MemoryError):
-        reason, detail = "too_much_memory", "the worker could not allocate the memory it needed"
-    failed = _outcome(job, rendition, Status.FAILED, reason, output=output, detail=detail)
-    return replace(failed, retryable=retryable)
-
-
-def _outcome(
-    job: Job,
-    rendition: str,
-    status: Status,
-    reason: str | None,
-    *,
-    output: str | None = None,
-    detail: str | None = None,
-) -> Outcome:
-    item = job.work.item
-    return Outcome(
-        key=item.key,
-        rendition=rendition,
-        status=status,
-        output=output,
-        reason=reason,
-        detail=detail,
-        bytes_in=item.size,
-        bytes_read=job.bytes_read,
-        reads=job.reads,
-        pixels_in=job.pixels_in,
-        attempts=job.work.attempt,
-        fingerprint=item.fingerprint,
-        notes=job.notes,
     )
 
 

@@ -7,6 +7,7 @@ ahead: the ready-made pools hand one call at a time to a process (docs/decisions
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import subprocess
 import sys
@@ -97,6 +98,7 @@ class _Worker:
     process: subprocess.Popen[bytes]
     connection: Connection
     heard: float
+    slot: int = 0
     in_hand: dict[int, Work] = field(default_factory=dict)
     rendering: int | None = None
     since: float = 0.0
@@ -133,10 +135,10 @@ class Pool:
     def equip(self, recipe: Recipe) -> None:
         """Tell all workers, also those to come, what is to be done."""
         self._recipe, self._item_timeout = recipe, recipe.limits.item_timeout
-        self._depth = recipe.readers + recipe.writers + 2
+        self._depth = recipe.depth or recipe.readers + recipe.writers + 2
         for worker in self._workers:
             with contextlib.suppress(OSError):
-                worker.connection.send(recipe)
+                worker.connection.send(recipe.of_worker(worker.slot))
 
     @property
     def in_hand(self) -> int:
@@ -192,10 +194,13 @@ class Pool:
             command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], process_group=0
         )
         theirs.close()
+        # The place of a worker that died is its successor's.
+        used = {worker.slot for worker in self._workers}
+        slot = next(slot for slot in itertools.count() if slot not in used)
         if self._recipe is not None:
             with contextlib.suppress(OSError):
-                ours.send(self._recipe)
-        return _Worker(process, ours, heard=time.monotonic())
+                ours.send(self._recipe.of_worker(slot))
+        return _Worker(process, ours, time.monotonic(), slot)
 
     def _hear(self, worker: _Worker) -> Iterator[PoolEvent]:
         try:

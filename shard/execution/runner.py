@@ -54,12 +54,14 @@ class Bounds:
     """What the loop keeps to.
 
     ``bytes_in_flight`` bounds the sources in workers' hands, ``cadence`` is the least pause
-    between two items (seconds), ``grace`` how long a drain may take (seconds).
+    between two items (seconds), ``grace`` how long a drain may take (seconds), ``items`` how many
+    may be in workers' hands.
     """
 
     bytes_in_flight: int
     cadence: float = 0.0
     grace: float = 8.0
+    items: int | None = None
 
 
 @dataclass(slots=True)
@@ -110,6 +112,11 @@ class Runner:
             self._drain()
 
     @property
+    def _has_room(self) -> bool:
+        within = self.bounds.items is None or self.pool.in_hand < self.bounds.items
+        return within and self.pool.has_room
+
+    @property
     def _waiting_for_cadence(self) -> bool:
         return time.monotonic() < self._next_at
 
@@ -120,7 +127,7 @@ class Runner:
     def _fill(self) -> None:
         """Hand out items while there is room; suspects and heavy ones go last, one by one."""
         self._more = False
-        while self.pool.has_room and not self._lonely and not self._waiting_for_cadence:
+        while self._has_room and not self._lonely and not self._waiting_for_cadence:
             work = self._next()
             if work is None:
                 break

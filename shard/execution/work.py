@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from shard.storage.base import NO_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shard.model import Item, Limits, Outcome, Rendition
     from shard.planning.layout import Layout
-    from shard.storage.base import StorageOptions
+    from shard.storage.base import Headers, StorageOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +24,27 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class Originals:
+    """That items are copied beside their renditions, as uploads do; ``planning.upload`` says where.
+
+    ``keep_corrupt``: also those of which no rendition can be made. ``sha256``: it is sent and
+    stored beside the MD5.
+    """
+
+    keep_corrupt: bool = False
+    sha256: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """All that a worker needs to know once: both stores, what to make, within what limits.
 
     ``forbidden`` is the source's prefix below the output ("" where it is not below): no output
     key may start with it, so that no source object can ever be overwritten. ``ranged``: the source
     is far away, so that reading only a part of a large object can pay. ``discard``: what is made
-    is let go instead of written, because only the making is of interest.
+    is let go instead of written, because only the making is of interest. ``headers`` and
+    ``metadata`` are said of all that is written. ``shares`` are the writers of each worker where
+    they are to be exactly so many in all, ``depth`` the items that each has in hand at most.
     """
 
     source: str
@@ -44,6 +60,17 @@ class Recipe:
     memory: Memory | None = None
     ranged: bool = False
     discard: bool = False
+    originals: Originals | None = None
+    headers: Headers = NO_HEADERS
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    shares: tuple[int, ...] = ()
+    depth: int | None = None
+
+    def of_worker(self, slot: int) -> Recipe:
+        """Return the recipe with the writers of the worker in this place."""
+        if not self.shares:
+            return self
+        return replace(self, writers=self.shares[slot % len(self.shares)])
 
 
 # One empty mapping for all: a slice may be a million items, nearly none of them contested.

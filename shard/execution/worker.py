@@ -117,9 +117,13 @@ class _Worker:
     def _read(self, job: steps.Job) -> None:
         if not self._draining.is_set():
             steps.read(job, self._source, self._recipe)
+            steps.compare(job, self._output, self._recipe)
         self._fetched.put(job)
 
     def _write(self, job: steps.Job) -> None:
+        if self._recipe.originals and self._draining.is_set():
+            self._send(Dropped(job.work.number))  # originals may be large: those begun are enough
+            return
         outcomes = steps.write(job, self._output, self._recipe)
         self._send(Done(job.work.number, outcomes, tuple(job.claims)))
 

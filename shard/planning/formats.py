@@ -43,6 +43,9 @@ _DOCUMENT_TYPES: Final = frozenset(
 )
 _NOT_TOLD: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 
+OUTPUT_FORMATS: Final = tuple(_OUTPUT)
+"""The formats that have a content type here."""
+
 KEPT: Final = (Format.JPEG, Format.PNG, Format.GIF, Format.WEBP, Format.AVIF)
 """What ``keep`` keeps, and all that it can lead to."""
 

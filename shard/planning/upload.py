@@ -116,8 +116,14 @@ class UploadLayout:
     returned. Every key is a group of its own: no two files ever share an output key.
     """
 
+    text: str
     renditions: tuple[Rendition, ...]
     moved: Mapping[str, str] = field(default_factory=dict)
+    in_place: bool = False
+
+    def accepts(self, key: str) -> bool:  # noqa: ARG002 - any key has a name to make one of
+        """Tell whether a source object of this key can be an input: all can."""
+        return True
 
     def output_key(self, key: str, rendition: Rendition, fmt: Format) -> str:
         """Return the key of this rendition of ``key``, made in ``fmt`` (resolved: not ``KEEP``)."""
@@ -133,6 +139,10 @@ class UploadLayout:
     def group(self, key: str) -> str:
         """Return the key: nothing else can share an output with it."""
         return key
+
+    def output_group(self, output_key: str) -> str:
+        """Return the group of the source that this output key belongs to, where nothing moved."""
+        return output_key.removeprefix(f"{THUMBNAIL}/")
 
 
 def original_key(key: str) -> str:

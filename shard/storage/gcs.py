@@ -144,12 +144,12 @@ class GCSStore:
     def _open_client(self) -> Any:
         from shard.storage.gcs_clients import storage_client
 
-        return self._guard.call("", lambda: storage_client(self._options))
+        return self._guard.open(lambda: storage_client(self._options))
 
     def _open_filesystem(self) -> Any:
         from shard.storage.gcs_clients import filesystem
 
-        return self._guard.call("", lambda: filesystem(self._options))
+        return self._guard.open(lambda: filesystem(self._options))
 
     def _page(
         self, prefix: str, start_after: str | None, token: str | None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from shard.errors import ObjectMissing
+from shard.storage import requests
 from shard.storage.faults import bucket_missing, is_transient, translate, understand
 
 if TYPE_CHECKING:
@@ -36,8 +37,18 @@ class Guard:
     def call(self, key: str, attempt: Callable[[], T]) -> T:
         """Return what ``attempt`` returns; raise a ``StorageError`` that names ``key``.
 
-        Without a key the store as a whole is asked: not finding it is ``BucketMissing``.
+        Without a key the store as a whole is asked: not finding it is ``BucketMissing``. Each try
+        counts as a request.
         """
+
+        def request() -> T:
+            requests.note()
+            return attempt()
+
+        return self.open(request, key)
+
+    def open(self, attempt: Callable[[], T], key: str = "") -> T:
+        """Do as ``call``, for what is no request: making a client."""
         try:
             return attempt() if self.budget <= 0 else self._persist(attempt)
         except Exception as error:  # noqa: BLE001  # whatever a library raises: told as ours

@@ -169,7 +169,7 @@ class S3Store:
     def _open_access(self) -> S3Access:
         from shard.storage.s3_listing import teach
 
-        access = self._guard.call("", lambda: s3_access(self._bucket, self._options))
+        access = self._guard.open(lambda: s3_access(self._bucket, self._options))
         teach(access.client)
         return access
 
