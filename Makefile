@@ -20,7 +20,7 @@ $(VENV)/.ready: requirements-dev.txt pyproject.toml
 	@touch $@
 
 .PHONY: check
-check: setup check-kubernetes ## lint, types, import directions, manifests
+check: setup check-kubernetes scan ## lint, types, import directions, manifests, what scan looks at
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict shard process.py tests benchmarks samples
@@ -39,6 +39,19 @@ check-kubernetes: setup $(KUBECTL) ## build each Kubernetes overlay, hold it aga
 		manifest=$$($(KUBECTL) kustomize $$folder) || exit 1; \
 		printf '%s\n' "$$manifest" | $(BIN)/kubernetes-validate --strict --quiet - || exit 1; \
 	done
+
+SCRIPTS = $(shell grep -rlE '^#!.*[ /](ba)?sh( |$$)' .ci deploy)
+
+.PHONY: scan
+scan: setup ## insecure code, Dockerfile, shell scripts, CloudFormation: all that needs no network
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive shard process.py
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/shellcheck $(SCRIPTS)
+	$(BIN)/cfn-lint deploy/aws-batch/stack.yaml
+
+.PHONY: audit
+audit: scan ## what scan looks at, and known vulnerabilities of what is shipped (where reachable)
+	.ci/audit $(BIN)
 
 .PHONY: test
 test: setup $(KUBECTL) ## all tests, against real servers and real processes

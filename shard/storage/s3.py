@@ -158,7 +158,8 @@ class S3Store:
         """Raise ``BucketMissing`` where a 404 without a body came of that."""
         if not self._bucket_seen:
             ask = self._access().client.list_objects_v2
-            self._guard.call("", lambda: ask(Bucket=self._bucket, MaxKeys=1))
+            # By the root's prefix: a policy may allow no other.
+            self._guard.call("", lambda: ask(Bucket=self._bucket, Prefix=self._root, MaxKeys=1))
             self._bucket_seen = True
 
     def _client_for(self, full: str) -> Client:
