@@ -57,6 +57,10 @@ audit: scan ## what scan looks at, and known vulnerabilities of what is shipped 
 test: setup $(KUBECTL) ## all tests, against real servers and real processes
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests
 
+.PHONY: test-container
+test-container: setup ## build the image with podman and run it as in production (as root, on Debian)
+	tests/container/run.sh
+
 ROUNDS ?= 5
 
 .PHONY: bench
@@ -83,13 +87,19 @@ demo: setup ## thumbnails of the samples, by four tasks, into ./out
 	@find out -path out/.shard -prune -o -type f -print | sort | head -n 6 | sed 's/^/  /'
 	@echo 'One of the samples is broken on purpose: the summary above names it and says why.'
 
-IMAGE ?= shard:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
-ENGINE ?= $(shell command -v docker || command -v podman)
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+CREATED = $(shell TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null || echo unknown)
+IMAGE ?= shard:$(VERSION)
+ENGINE ?= $(shell command -v docker || command -v podman || echo docker)
 BASE_IMAGE ?= python:3.12-slim
+EXTRAS ?= all
 
 .PHONY: image
-image: ## build the container image (IMAGE=, BASE_IMAGE=, BUILD_FLAGS=, ENGINE=docker or podman)
-	$(ENGINE) build --build-arg BASE_IMAGE=$(BASE_IMAGE) $(BUILD_FLAGS) -t $(IMAGE) .
+image: ## build the container image (IMAGE=, BASE_IMAGE=, EXTRAS= for the job alone, BUILD_FLAGS=, ENGINE=)
+	$(ENGINE) build --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg EXTRAS=$(EXTRAS) \
+		--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg CREATED=$(CREATED) \
+		$(BUILD_FLAGS) -t $(IMAGE) .
 
 .PHONY: push
 push: ## push the image to the registry that IMAGE names
