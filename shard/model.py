@@ -52,7 +52,11 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """One wanted derivative of an image. ``width`` and ``height`` are the box, in pixels."""
+    """One wanted derivative of an image. ``width`` and ``height`` are the box, in pixels.
+
+    ``otherwise`` is what format ``KEEP`` makes of a source that it does not keep, on the
+    background's colour; ``None``: JPEG, or PNG where there is alpha.
+    """
 
     name: str
     width: int
@@ -69,6 +73,7 @@ class Rendition:
     animate: bool = False
     keep: frozenset[str] = frozenset()
     placeholder: str | None = None
+    otherwise: Format | None = None
 
 
 @dataclass(frozen=True, slots=True)

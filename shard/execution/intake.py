@@ -33,12 +33,14 @@ class Listing:
     """The source's inputs, streamed; ``ignored`` counts what is no input, by reason.
 
     ``exclude`` are prefixes that hold outputs; ``exclude_runs`` leaves out the folders that the
-    default output of earlier runs made (``YYYYMMDDTHHMMZ/``), when the source is a whole bucket.
+    default output of earlier runs made (``YYYYMMDDTHHMMZ/``), when the source is a whole bucket;
+    ``accepts`` is the layout's word on keys (``None``: all).
     """
 
     items: Iterable[Item]
     exclude: Sequence[str]
     exclude_runs: bool = False
+    accepts: Callable[[str], bool] | None = None
     inputs: int = 0
     ignored: Counter[str] = field(default_factory=Counter)
 
@@ -46,6 +48,9 @@ class Listing:
         for item in self.items:
             if self.exclude_runs and _RUN_FOLDER.match(item.key):
                 self.ignored["earlier output"] += 1
+                continue
+            if self.accepts is not None and not self.accepts(item.key):
+                self.ignored["no original"] += 1
                 continue
             judgement = judge(item, self.exclude)
             if judgement.accepted:

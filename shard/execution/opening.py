@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from shard.execution.pool import Pool
     from shard.execution.run_record import RunRecord
     from shard.model import Item
+    from shard.planning.layout import Layout
     from shard.planning.location import Location
     from shard.planning.settings import TaskSettings
     from shard.storage.base import Store
@@ -121,12 +122,17 @@ class Opening:
         Raises ``SettingError``.
         """
         settings = self.settings
-        parse_layout(settings.layout, settings.renditions, run_stamp(self.started))
         ours = self.record()
-        if below(settings.source, self.output_of(ours)) == "":
+        in_place = self.layout(ours).in_place
+        if not in_place and below(settings.source, self.output_of(ours)) == "":
             accepted = "another folder than INPUT_FOLDER, so that no original is overwritten"
             raise SettingError("OUTPUT_FOLDER", self.output_of(ours).url, accepted)
         return ours
+
+    def layout(self, record: RunRecord) -> Layout:
+        """Return the run's rule for output keys. Raises ``SettingError``."""
+        stamp = run_stamp(record.started)
+        return parse_layout(self.settings.layout, self.settings.renditions, stamp)
 
     def output_of(self, record: RunRecord) -> Location:
         """Return the output prefix: OUTPUT_FOLDER, or the default by the run's start time."""
@@ -163,7 +169,7 @@ class Opening:
     def excluded(self, record: RunRecord) -> tuple[str, ...]:
         """Return the prefixes of the source that hold outputs, not inputs."""
         inside = below(self.settings.source, self.output_of(record))
-        return () if inside is None else (inside,)
+        return () if inside is None or self.layout(record).in_place else (inside,)
 
     def recipe(self, record: RunRecord) -> Recipe:
         """Return what the workers need to know."""
@@ -176,7 +182,7 @@ class Opening:
             output=output.url,
             storage=self.options,
             renditions=settings.renditions,
-            layout=parse_layout(settings.layout, settings.renditions, run_stamp(record.started)),
+            layout=self.layout(record),
             limits=settings.limits,
             overwrite=settings.overwrite,
             readers=local if settings.source.scheme == "file" else threads,

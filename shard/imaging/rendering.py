@@ -81,7 +81,8 @@ def _one(decoded: Decoded, plan: Plan, rendition: Rendition) -> Thumbnail:
     keep_icc = "icc" in rendition.keep and colour.profile_fits(raster.icc, raster.image.mode)
     image, notes = _pixels(decoded, plan, rendition, keep_icc=keep_icc)
     hint = placeholder(image, rendition.placeholder) if rendition.placeholder else None
-    shown = _present(image, plan, rendition, output)
+    flat = _is_flat(source, rendition, output)
+    shown = _present(image, plan, rendition, flat=flat)
     resize_ms = _ms_since(started)
     started = perf_counter()
     if animate.wanted(source, rendition, output):
@@ -115,17 +116,24 @@ def _pixels(
 
 def _animation(decoded: Decoded, plan: Plan, rendition: Rendition, output: Format) -> bytes:
     film = animate.film(decoded.source, plan, decoded.limits)
-    film.frames[:] = [_present(frame, plan, rendition, output) for frame in film.frames]
+    flat = _is_flat(decoded.source, rendition, output)
+    film.frames[:] = [_present(frame, plan, rendition, flat=flat) for frame in film.frames]
     return animate.encoded(film, output, rendition)
 
 
-def _present(image: Image.Image, plan: Plan, rendition: Rendition, output: Format) -> Image.Image:
+def _is_flat(source: Source, rendition: Rendition, output: Format) -> bool:
+    """Tell whether transparency becomes background: by the format, or as ``otherwise`` asks."""
+    otherwise = rendition.format is Format.KEEP and rendition.otherwise is not None
+    return not encode.keeps_alpha(output) or (otherwise and not formats.is_kept(source.format))
+
+
+def _present(image: Image.Image, plan: Plan, rendition: Rendition, *, flat: bool) -> Image.Image:
     """Sharpen, flatten and pad, each only where asked or needed."""
     if rendition.sharpen > 0:
         image = image.filter(
             ImageFilter.UnsharpMask(radius=1, percent=round(100 * rendition.sharpen), threshold=0)
         )
-    if not encode.keeps_alpha(output):
+    if flat:
         image = colour.flatten(image, rendition.background)
     if plan.canvas == plan.size:
         return image

@@ -132,7 +132,7 @@ def open_image(data: bytes, limits: Limits, name: str | None = None) -> Source:
 
 def output_format(source: Source, rendition: Rendition) -> Format:
     """Return the format that ``rendition`` of ``source`` is encoded in."""
-    return formats.resolve(rendition.format, source.format, source.has_alpha)
+    return formats.resolve(rendition.format, source.format, source.has_alpha, rendition.otherwise)
 
 
 def _check(header: Header, limits: Limits) -> None:

@@ -55,6 +55,7 @@ def _supply(
         listing,
         exclude=opening.excluded(record),
         exclude_runs=not settings.source.prefix,
+        accepts=recipe.layout.accepts,
     )
     rules = intake.Rules(
         settings.task,

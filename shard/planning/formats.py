@@ -75,6 +75,14 @@ def extension(key: str) -> str:
     return name[dot:] if dot >= 0 else ""
 
 
+def split_name(name: str) -> tuple[str, str]:
+    """Split a name before its last dot; dots that begin a name begin no extension."""
+    dot = name.rfind(".")
+    if not name[: max(dot, 0)].strip("."):
+        return name, ""
+    return name[:dot], name[dot:]
+
+
 def format_for_extension(ext: str) -> Format | None:
     """Return the output format that an extension (with its dot, any case) says, else ``None``."""
     return _FORMAT_OF.get(ext.lower())
@@ -100,26 +108,34 @@ def is_image_type(content_type: str) -> bool:
     return essence.startswith("image/") or essence in _DOCUMENT_TYPES
 
 
-def resolve(fmt: Format, source_format: str, has_alpha: bool) -> Format:
+def resolve(
+    fmt: Format, source_format: str, has_alpha: bool, otherwise: Format | None = None
+) -> Format:
     """Return the format of an output, once the source's content is known.
 
-    ===========  ==========================  =====  ===========
-    asked        source                      alpha  output
-    ===========  ==========================  =====  ===========
-    not keep     any                         any    as asked
-    keep         jpeg, png, gif, webp, avif  any    the source's
-    keep         any other                   no     jpeg
-    keep         any other                   yes    png
-    ===========  ==========================  =====  ===========
+    ===========  ==========================  =====  =========  ============
+    asked        source                      alpha  otherwise  output
+    ===========  ==========================  =====  =========  ============
+    not keep     any                         any    any        as asked
+    keep         jpeg, png, gif, webp, avif  any    any        the source's
+    keep         any other                   any    told       otherwise
+    keep         any other                   no     none       jpeg
+    keep         any other                   yes    none       png
+    ===========  ==========================  =====  =========  ============
     """
     if fmt is not Format.KEEP:
         return fmt
-    if source_format in KEPT:
+    if is_kept(source_format):
         return Format(source_format)
-    return Format.PNG if has_alpha else Format.JPEG
+    return otherwise or (Format.PNG if has_alpha else Format.JPEG)
 
 
-def possible_formats(fmt: Format, key: str) -> tuple[Format, ...]:
+def is_kept(source_format: str) -> bool:
+    """Tell whether ``keep`` leaves this source's format as it is."""
+    return source_format in KEPT
+
+
+def possible_formats(fmt: Format, key: str, otherwise: Format | None = None) -> tuple[Format, ...]:
     """Return every format that ``resolve`` may answer for this key, the likeliest first.
 
     The key's extension is only a hint: the content decides.
@@ -127,5 +143,6 @@ def possible_formats(fmt: Format, key: str) -> tuple[Format, ...]:
     if fmt is not Format.KEEP:
         return (fmt,)
     hint = format_for_extension(extension(key))
-    first = hint if hint in KEPT else Format.JPEG
-    return (first, *(other for other in KEPT if other is not first))
+    first = hint if hint in KEPT else otherwise or Format.JPEG
+    others = KEPT if otherwise is None else (otherwise, *KEPT)
+    return tuple(dict.fromkeys((first, *others)))

@@ -25,10 +25,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from shard.errors import SettingError
-from shard.planning import formats
+from shard.planning import collections, formats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,8 +42,43 @@ _NAMED: Final = "A-Za-z0-9-"  # what a rendition's name is made of
 _APPENDED: Final = (*formats.DEFAULT_EXTENSIONS, ".")
 
 
+class Layout(Protocol):
+    """The rule by which a run names its outputs. Picklable: worker processes get it.
+
+    ``text`` is the setting as given. ``in_place``: outputs never meet inputs, so that they may lie
+    in the source. Keys passed in are ones that ``accepts`` accepts.
+    """
+
+    @property
+    def text(self) -> str:
+        """The setting as given."""
+
+    @property
+    def renditions(self) -> tuple[Rendition, ...]:
+        """What is made of every input."""
+
+    @property
+    def in_place(self) -> bool:
+        """Whether outputs may lie in the source."""
+
+    def accepts(self, key: str) -> bool:
+        """Tell whether a source object of this key can be an input."""
+
+    def output_key(self, key: str, rendition: Rendition, fmt: Format) -> str:
+        """Return the key of this rendition of ``key``, made in ``fmt`` (resolved: not ``KEEP``)."""
+
+    def candidates(self, key: str, rendition: Rendition) -> tuple[str, ...]:
+        """Return every output key that this rendition may have, the likeliest first."""
+
+    def group(self, key: str) -> str:
+        """Return a name that all keys have in common which could ever share an output key."""
+
+    def output_group(self, output_key: str) -> str:
+        """Return the group of the source keys that this output key could belong to."""
+
+
 @dataclass(frozen=True, slots=True)
-class Layout:
+class Pattern:
     """A checked pattern, its placeholders for ``{run}`` filled in. Made by ``parse_layout``.
 
     ``text`` is the setting as given. ``parts`` are literals, placeholders and ``{dir}/``.
@@ -53,6 +88,11 @@ class Layout:
     renditions: tuple[Rendition, ...]
     parts: tuple[str, ...]
     _names: re.Pattern[str] | None = field(repr=False, compare=False)
+    in_place: bool = False
+
+    def accepts(self, key: str) -> bool:  # noqa: ARG002 - any key has a name to make one of
+        """Tell whether a source object of this key can be an input: all can."""
+        return True
 
     def output_key(self, key: str, rendition: Rendition, fmt: Format) -> str:
         """Return the key of this rendition of ``key``, made in ``fmt`` (resolved: not ``KEEP``)."""
@@ -64,7 +104,7 @@ class Layout:
         One for an explicit format; for ``keep`` what the name suggests first, then the others.
         """
         expanded = self._expand(key, rendition.name)
-        possible = formats.possible_formats(rendition.format, key)
+        possible = formats.possible_formats(rendition.format, key, rendition.otherwise)
         return tuple(_with_extension(expanded, fmt) for fmt in possible)
 
     def group(self, key: str) -> str:
@@ -89,7 +129,7 @@ class Layout:
 
     def _expand(self, key: str, rendition: str) -> str:
         folder, slash, name = key.rpartition("/")
-        stem, ext = _split(name)
+        stem, ext = formats.split_name(name)
         values = {
             _FOLDER: folder + slash,
             "{dir}": folder,
@@ -104,26 +144,31 @@ class Layout:
 def parse_layout(
     text: str, renditions: Sequence[Rendition], run: str, variable: str = "LAYOUT"
 ) -> Layout:
-    """Read ``mirror``, ``flat`` or a template of ``{dir} {name} {stem} {ext} {rendition} {run}``.
+    """Read ``mirror``, ``flat``, ``collections``, or a template of placeholders.
+
+    Placeholders: ``{dir} {name} {stem} {ext} {rendition} {run}``.
 
     ``{name}`` is ``{stem}{ext}``; ``{ext}`` has its dot; ``{dir}/`` vanishes for a key without a
     folder. ``mirror`` is ``{dir}/{name}``, or ``{dir}/{stem}_{rendition}{ext}`` with several
     renditions; ``flat`` is the same without ``{dir}/``. ``run`` fills ``{run}``. Raises
     ``SettingError`` for a template that is unsafe or cannot keep renditions apart.
+    ``collections`` is the rule of ``planning.collections``.
     """
+    if text == collections.NAME:
+        return collections.collections(renditions)
     pattern = text
     if text in {"mirror", "flat"}:
         pattern = "{name}" if len(renditions) == 1 else "{stem}_{rendition}{ext}"
         pattern = _FOLDER + pattern if text == "mirror" else pattern
     parts = tuple(_PART.findall(pattern))
     if refusal := _refusal(pattern, parts, several=len(renditions) > 1):
-        raise SettingError(variable, text, f"mirror, flat, or a template {refusal}")
+        raise SettingError(variable, text, f"mirror, flat, collections, or a template {refusal}")
     names = None
     if "{rendition}" in parts:
         either = "|".join(re.escape(rendition.name) for rendition in renditions)
         names = re.compile(f"(?<![{_NAMED}])(?:{either})(?![{_NAMED}])")
     filled = tuple(run if part == "{run}" else part for part in parts)
-    return Layout(text, tuple(renditions), filled, names)
+    return Pattern(text, tuple(renditions), filled, names)
 
 
 def _refusal(pattern: str, parts: Sequence[str], *, several: bool) -> str | None:
@@ -157,14 +202,6 @@ def _stands_alone(parts: Sequence[str], index: int) -> bool:
 
 def _joins(part: str, character: str) -> bool:
     return part.startswith("{") or re.fullmatch(f"[{_NAMED}]", character) is not None
-
-
-def _split(name: str) -> tuple[str, str]:
-    """Split a name before its last dot; dots that begin a name begin no extension."""
-    dot = name.rfind(".")
-    if not name[: max(dot, 0)].strip("."):
-        return name, ""
-    return name[:dot], name[dot:]
 
 
 def _with_extension(expanded: str, fmt: Format) -> str:

@@ -22,6 +22,7 @@ _GRAVITIES: Final = (
     *("attention", "entropy"),
 )
 _FORMATS: Final = tuple(fmt.value for fmt in Format if fmt is not Format.GIF)
+_OTHERWISE: Final = tuple(name for name in _FORMATS if name != Format.KEEP)
 
 
 class _Refused(Exception):
@@ -81,6 +82,7 @@ _OPTIONS: Final[dict[str, Callable[[str], Any]]] = {
     "animate": _yes,
     "keep": _kept,
     "placeholder": _choice("thumbhash", "blurhash"),
+    "otherwise": lambda text: Format(_choice(*_OTHERWISE)(text)),
 }
 
 
@@ -91,7 +93,8 @@ def parse_renditions(text: str, variable: str = "RENDITIONS") -> tuple[Rendition
     where only ``200`` was written). Options: ``fit=inside|cover|pad``,
     ``format=keep|jpeg|png|webp|avif|jxl``, ``quality=1..100``, ``background=#rrggbb``,
     ``gravity=centre|north|...|attention|entropy``, ``enlarge``, ``lossless``, ``progressive`` and
-    ``animate=yes|no``, ``sharpen=0..10``, ``keep=icc+exif``, ``placeholder=thumbhash|blurhash``.
+    ``animate=yes|no``, ``sharpen=0..10``, ``keep=icc+exif``, ``placeholder=thumbhash|blurhash``,
+    ``otherwise=jpeg|png|webp|avif|jxl`` (with ``format=keep``: for all that it does not keep).
     Spaces around a piece do not count. Raises ``SettingError`` that names the offending piece.
     """
     return _unique((_rendition(piece.strip(), variable) for piece in text.split(";")), variable)
@@ -140,6 +143,8 @@ def _rendition(piece: str, variable: str) -> Rendition:
     rendition = Rendition(name or f"{width}x{height}", width, height, **_options(options, variable))
     if rendition.lossless and rendition.format is Format.JPEG:
         raise SettingError(variable, piece, "lossless=yes with png, webp, avif or jxl, not jpeg")
+    if rendition.otherwise is not None and rendition.format is not Format.KEEP:
+        raise SettingError(variable, piece, "otherwise= with format=keep only")
     return rendition
 
 

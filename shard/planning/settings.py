@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from shard.errors import SettingError
 from shard.model import Limits, Rendition, Task
+from shard.planning import collections
 from shard.planning.engine import task_from
 from shard.planning.limits import (
     Allowance,
@@ -51,7 +52,11 @@ VARIABLES = (
     Variable("RUN_ID", None, "one id for all tasks and retries of a run"),
     Variable("RENDITIONS", "100x100", "what to make: [name=]WxH[,fit=...][,format=...]; ..."),
     Variable("SIZES", None, "shorthand for square boxes: 200,400"),
-    Variable("LAYOUT", "mirror", "mirror, flat, or a template of {dir} {name} {stem} {ext} ..."),
+    Variable(
+        "LAYOUT",
+        "mirror",
+        "mirror, flat, collections, or a template of {dir} {stem} {ext} ...",
+    ),
     Variable("SLICE", "hash", "hash, stride, contiguous or balanced"),
     Variable("EXISTING", "skip", "skip what is fresh, or overwrite"),
     Variable("WORKERS", None, "render processes; default: usable cores"),
@@ -115,10 +120,9 @@ class TaskSettings:
         if source is None:
             accepted = "gs://bucket/prefix, s3://bucket/prefix, a local folder, any fsspec URL"
             raise SettingError("INPUT_FOLDER", None, accepted)
-        output = read.text("OUTPUT_FOLDER")
         return cls(
             source=parse_location(source, "INPUT_FOLDER"),
-            output=None if output is None else parse_location(output, "OUTPUT_FOLDER"),
+            output=read.output(source),
             output_bucket=read.text("OUTPUT_BUCKET"),
             task=task_from(env),
             renditions=read.renditions(),
@@ -192,7 +196,25 @@ class _Reader:
             raise SettingError(name, text, "yes or no (also true/false, 1/0, on/off)")
         return text in _YES
 
+    def output(self, source: str) -> Location | None:
+        """Return the output that is named, or that the layout implies."""
+        output = self.text("OUTPUT_FOLDER")
+        if output is not None:
+            return parse_location(output, "OUTPUT_FOLDER")
+        if self.text("LAYOUT") != collections.NAME:
+            return None
+        if bucket := self.text("OUTPUT_BUCKET"):
+            accepted = "OUTPUT_FOLDER instead, with LAYOUT=collections"
+            raise SettingError("OUTPUT_BUCKET", bucket, accepted)
+        return parse_location(source, "INPUT_FOLDER")
+
     def renditions(self) -> tuple[Rendition, ...]:
+        found = self._renditions()
+        if self.text("LAYOUT") == collections.NAME:
+            return tuple(collections.served(rendition) for rendition in found)
+        return found
+
+    def _renditions(self) -> tuple[Rendition, ...]:
         sizes = self._env.get("SIZES")
         if not sizes:
             return parse_renditions(self.text("RENDITIONS") or "")
