@@ -67,6 +67,14 @@ class Store(Protocol):
         without an error is complete.
         """
 
+    def children(self, folder: str = "") -> Iterator[Item | str]:
+        """Yield what lies directly in a folder: its objects, and its folders as ``.../`` keys.
+
+        ``folder`` is empty (the root) or ends in ``/``. Streamed, in no promised order; a folder
+        that is not there has nothing in it. Raises ``BucketMissing`` and ``AccessDenied`` as
+        ``list`` does.
+        """
+
     def stat(self, key: str) -> Item | None:
         """Return the object's facts, or ``None`` if it certainly does not exist."""
 

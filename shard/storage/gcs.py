@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,18 @@ if TYPE_CHECKING:
 
     from shard.storage.base import Headers, StorageOptions
 
-_FIELDS = "items(name,size,updated,generation,contentType,md5Hash),nextPageToken"
+_FIELDS = "items(name,size,updated,generation,contentType,md5Hash),prefixes,nextPageToken"
 _PAGE = 1000
 _CHUNK = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which keys, below the root; ``one_level``: of what lies deeper only the folders."""
+
+    prefix: str
+    start_after: str | None = None
+    one_level: bool = False
 
 
 class GCSStore:
@@ -45,21 +55,23 @@ class GCSStore:
         self._bucket_seen = False
 
     def list(self, *, prefix: str = "", start_after: str | None = None) -> Iterator[Item]:
-        """Yield every object, in byte order of the key; see ``Store.list``.
-
-        A page that fails is asked for again by its own token.
-        """
+        """Yield every object, in byte order of the key; see ``Store.list``."""
         cut = len(self._root)
-        token: str | None = None
-        while True:
-            blobs, token = self._guard.call("", lambda: self._page(prefix, start_after, token))  # noqa: B023  # called at once
-            self._bucket_seen = True
+        for blobs, _ in self._pages(_Wanted(prefix, start_after)):
             for blob in blobs:
                 key = blob.name[cut:]
                 if key and (start_after is None or key > start_after):
                     yield _item(key, blob)
-            if not token:
-                return
+
+    def children(self, folder: str = "") -> Iterator[Item | str]:
+        """Yield what lies directly in a folder; see ``Store.children``."""
+        cut = len(self._root)
+        for blobs, folders in self._pages(_Wanted(folder, one_level=True)):
+            yield from (name[cut:] for name in folders)
+            for blob in blobs:
+                key = blob.name[cut:]
+                if key != folder:
+                    yield _item(key, blob)
 
     def stat(self, key: str) -> Item | None:
         """Return the object's facts; ``None`` for a certain 404 of it in a bucket that is there."""
@@ -151,20 +163,34 @@ class GCSStore:
 
         return self._guard.open(lambda: filesystem(self._options))
 
+    def _pages(self, wanted: _Wanted) -> Iterator[tuple[Sequence[Any], Sequence[str]]]:
+        """Yield each page's blobs and folders; one that fails is asked for by its own token."""
+        token: str | None = None
+        while True:
+            page = self._guard.call("", lambda: self._page(wanted, token))  # noqa: B023  # called at once
+            self._bucket_seen = True
+            blobs, folders, token = page
+            yield blobs, folders
+            if not token:
+                return
+
     def _page(
-        self, prefix: str, start_after: str | None, token: str | None
-    ) -> tuple[Sequence[Any], str | None]:
+        self, wanted: _Wanted, token: str | None = None
+    ) -> tuple[Sequence[Any], Sequence[str], str | None]:
+        after = wanted.start_after
         answer = self._client().list_blobs(
             self._bucket,
-            prefix=self._root + prefix,
-            start_offset=None if start_after is None else self._root + start_after,
+            prefix=self._root + wanted.prefix,
+            start_offset=None if after is None else self._root + after,
+            delimiter="/" if wanted.one_level else None,
             fields=_FIELDS,
             page_size=_PAGE,
             page_token=token,
             timeout=self._timeout,
             retry=None,
         )
-        return (*next(answer.pages, ()),), answer.next_page_token
+        blobs = (*next(answer.pages, ()),)
+        return blobs, sorted(answer.prefixes), answer.next_page_token
 
     def _get(self, path: str, start: int, end: int | None) -> bytes:
         if start == 0 and end is None:
@@ -212,7 +238,7 @@ class GCSStore:
     def _require_bucket(self) -> None:
         """Raise ``BucketMissing`` where a 404 came of that."""
         if not self._bucket_seen:
-            self._guard.call("", lambda: self._page("", None, None))
+            self._guard.call("", lambda: self._page(_Wanted("")))
             self._bucket_seen = True
 
 

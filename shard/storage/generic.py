@@ -50,6 +50,16 @@ class GenericStore:
                 if key.startswith(prefix) and (start_after is None or key > start_after):
                     yield _item(key, facts)
 
+    def children(self, folder: str = "") -> Iterator[Item | str]:
+        """Yield what lies directly in a folder; see ``Store.children``."""
+        path = f"{self._root}/{folder}".rstrip("/") if folder else self._root
+        for entry in self._entries(path):
+            key = str(entry["name"]).removeprefix(self._root).strip("/")
+            if entry["type"] == "directory":
+                yield f"{key}/"
+            elif key != folder.rstrip("/"):
+                yield _item(key, entry)
+
     def stat(self, key: str) -> Item | None:
         """Return the object's facts, ``None`` if there is none; see ``Store.stat``."""
         path = self._path(key)

@@ -59,6 +59,17 @@ class LocalStore:
         walk = Walk(self._root, prefix, start_after)
         for key, found in walk.files():
             yield _item(key, found)
+        self._require_readable(walk)
+
+    def children(self, folder: str = "") -> Iterator[Item | str]:
+        """Yield what lies directly in a folder, in key order; see ``Store.children``."""
+        self._require_root()
+        walk = Walk(self._root, folder, None)
+        for key, found in walk.level(folder):
+            yield key if found is None else _item(key, found)
+        self._require_readable(walk)
+
+    def _require_readable(self, walk: Walk) -> None:
         if walk.unreadable:
             raise AccessDenied(
                 self.url,

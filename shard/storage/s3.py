@@ -56,6 +56,17 @@ class S3Store:
                 if item.key and (start_after is None or item.key > start_after):
                     yield item
 
+    def children(self, folder: str = "") -> Iterator[Item | str]:
+        """Yield what lies directly in a folder; see ``Store.children``."""
+        from shard.storage.s3_listing import Wanted, pages
+
+        wanted = Wanted(folder, one_level=True)
+        below = (self._bucket, self._root)
+        for page in pages(self._access().client, self._guard, below, wanted):
+            self._bucket_seen = True
+            yield from page.folders
+            yield from (item for item in page.items if item.key != folder)
+
     def stat(self, key: str) -> Item | None:
         """Return the object's facts; ``None`` for a certain 404 of it in a bucket that is there."""
         full = check_object_key(self.url, key, self._root)

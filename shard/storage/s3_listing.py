@@ -28,18 +28,23 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which keys, below the root: how they begin, and which they come after."""
+    """Which keys, below the root: how they begin, and which they come after.
+
+    ``one_level``: of what lies deeper only the folders.
+    """
 
     prefix: str
-    start_after: str | None
+    start_after: str | None = None
+    one_level: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer: items with keys below the root, and the token of the next page, if any."""
+    """One answer: items and folders below the root, and the token of the next page, if any."""
 
     items: list[Item]
     token: str | None
+    folders: list[str]
 
 
 def teach(client: Any) -> None:
@@ -62,6 +67,8 @@ def pages(client: Any, guard: Guard, folder: tuple[str, str], wanted: Wanted) ->
     }
     if wanted.start_after:
         request["StartAfter"] = root + wanted.start_after
+    if wanted.one_level:
+        request["Delimiter"] = "/"
 
     def ask() -> Page:
         return parse(client.list_objects_v2(**request)["ShardBody"], len(root))
@@ -87,20 +94,25 @@ def parse(body: bytes, cut: int) -> Page:
     quoted = root.findtext(space + "EncodingType") == "url"
     names = tuple(space + name for name in ("Key", "Size", "LastModified", "ETag"))
     items = [_item(entry, names, quoted, cut) for entry in root.iterfind(space + "Contents")]
+    prefixes = root.iterfind(f"{space}CommonPrefixes/{space}Prefix")
+    folders = [_plain(entry.text or "", quoted)[cut:] for entry in prefixes]
     more = root.findtext(space + "IsTruncated") == "true"
     token = root.findtext(space + "NextContinuationToken")
     if more and not token:
         raise ConnectionError("a truncated listing without a continuation token")
-    return Page(items, token if more else None)
+    return Page(items, token if more else None, folders)
 
 
 def _item(entry: ET.Element, names: tuple[str, ...], quoted: bool, cut: int) -> Item:
     facts = {child.tag: child.text or "" for child in entry}
     key, size, modified, etag = (facts.get(name, "") for name in names)
-    if quoted and ("%" in key or "+" in key):
-        key = unquote_plus(key)
+    key = _plain(key, quoted)
     etag = etag.strip('"')
     return Item(key[cut:], int(size or 0), _time(modified), etag, md5=etag_md5(etag))
+
+
+def _plain(key: str, quoted: bool) -> str:
+    return unquote_plus(key) if quoted and ("%" in key or "+" in key) else key
 
 
 def _time(text: str) -> datetime | None:

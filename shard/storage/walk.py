@@ -36,6 +36,23 @@ class Walk:
         """Yield (key, stat) of every regular file, by code points of the key."""
         yield from self._folder("", frozenset())
 
+    def level(self, below: str) -> Iterator[tuple[str, os.stat_result | None]]:
+        """Yield (key, stat) of the files directly in a folder, (key, ``None``) of its folders."""
+        path = f"{self._root}/{below}"
+        try:
+            names = self._names(path, below)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except PermissionError:
+            LOG.warning("%r: this folder cannot be read", path)
+            self.unreadable.append(path)
+            return
+        for name in names:
+            if name.endswith("/"):
+                yield below + name, None
+            else:
+                yield from self._file(below + name)
+
     def _folder(
         self, below: str, above: frozenset[tuple[int, int]]
     ) -> Iterator[tuple[str, os.stat_result]]:

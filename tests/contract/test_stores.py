@@ -160,6 +160,24 @@ def test_start_after_within_a_prefix(case: Case) -> None:
     assert keys(case.at(), prefix="b/", start_after="b/1") == ["b/2"]
 
 
+def test_children_are_one_level(case: Case) -> None:
+    """A folder's children are its own objects and the names of its folders, of any number."""
+    store = case.at(f"children-{uuid.uuid4().hex[:8]}")
+    for key in ("a.jpg", "in/b.jpg", "in/c d.jpg", "in/deep/x.jpg", "in/deep/y.jpg", "inner/z.jpg"):
+        store.write(key, b"12", content_type="image/jpeg")
+
+    top = list(store.children())
+    below = list(store.children("in/"))
+
+    assert sorted(c if isinstance(c, str) else c.key for c in top) == ["a.jpg", "in/", "inner/"]
+    assert sorted(c for c in below if isinstance(c, str)) == ["in/deep/"]
+    assert sorted((c.key, c.size) for c in below if not isinstance(c, str)) == [
+        ("in/b.jpg", 2),
+        ("in/c d.jpg", 2),
+    ]
+    assert list(store.children("nowhere/")) == []
+
+
 def test_items_carry_size_time_and_fingerprint(case: Case) -> None:
     """A listed item says its size, a UTC time near now, and a fingerprint that follows content."""
     store = case.at("box")
