@@ -7,7 +7,6 @@ where files are written and read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from shard.planning.freshness import Decision, decide
 from shard.planning.location import Location
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime, timedelta
 
 _NONE: Mapping[int, Thumbnail] = {}

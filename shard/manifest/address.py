@@ -27,7 +27,7 @@ _CHUNK = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Address:
     """A file of a store."""
 
     folder: str
@@ -47,7 +47,7 @@ class Place:
         found = [suffix for suffix in SUFFIXES if self.name.endswith(suffix)]
         return max(found, key=len, default="")
 
-    def beside(self, ending: str) -> Place:
+    def beside(self, ending: str) -> Address:
         """Return the file of the same name with another ending."""
         return replace(self, name=self.name.removesuffix(self.suffix) + ending)
 
@@ -77,11 +77,11 @@ class Place:
             yield store.read(self.name, start, min(size, start + _CHUNK))
 
 
-def place(text: str, variable: str, options: StorageOptions) -> Place:
+def parse_address(text: str, variable: str, options: StorageOptions) -> Address:
     """Read a manifest's URL or path. Raises ``SettingError`` for another suffix."""
     where = parse_location(text, variable).url
     folder, slash, name = where.rpartition("/")
-    found = Place(folder if folder else "/" if slash else ".", name, options)
+    found = Address(folder or ("/" if slash else "."), name, options)
     if not found.suffix or name in SUFFIXES or folder.endswith(":/"):
         accepted = f"a file name that ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
         raise SettingError(variable, text, accepted)
@@ -91,7 +91,7 @@ def place(text: str, variable: str, options: StorageOptions) -> Place:
 class RangedFile(io.RawIOBase):
     """A store's object as a file that is read in ranges, as they are asked for."""
 
-    def __init__(self, where: Place) -> None:
+    def __init__(self, where: Address) -> None:
         super().__init__()
         self._store, self._name, self._size = where.store(), where.name, where.size()
         self._at = 0
