@@ -25,6 +25,10 @@ class DiscardStore:
         """Yield nothing."""
         return iter(())
 
+    def children(self, folder: str = "") -> Iterator[Item | str]:  # noqa: ARG002 - as Store's
+        """Yield nothing."""
+        return iter(())
+
     def stat(self, key: str) -> Item | None:  # noqa: ARG002 - as Store's
         """Return ``None``."""
         return None
