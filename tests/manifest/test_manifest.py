@@ -226,10 +226,9 @@ def test_pandas_and_duckdb_read_it(tmp_path: Path) -> None:
     assert duckdb.execute(query, [str(path)]).fetchall() == [(200, 1, 210), (400, 1, 410)]
 
 
-NAMES = st.text(st.sampled_from("ab.-"), min_size=1, max_size=4).filter(lambda n: n.strip("."))
-PLACES = st.builds(
-    "{}/originals/{}{}".format, st.sampled_from("cd"), st.sampled_from(["", "f/"]), NAMES
-)
+NAMES = st.text(st.sampled_from("ab.-"), max_size=4).map("a{}.jpg".format)
+FOLDERS = st.sampled_from(["", "f/"])
+PLACES = st.builds("{}/originals/{}{}".format, st.sampled_from("cd"), FOLDERS, NAMES)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
