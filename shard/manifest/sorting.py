@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-import pickle
+import pickle  # nosec B403  # see _read
 import tempfile
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -66,6 +66,6 @@ def _read(run: IO[bytes]) -> Iterator[Any]:
     run.seek(0)
     while True:
         try:
-            yield from pickle.load(run)  # noqa: S301 - our own file, nameless
+            yield from pickle.load(run)  # noqa: S301  # nosec B301  # our own nameless file
         except EOFError:
             return
