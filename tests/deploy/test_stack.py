@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -153,6 +154,18 @@ def test_exit_codes_decide_alike_in_stack_and_request(template: Any) -> None:
         (None, "RETRY"),
     ]
     assert properties["RetryStrategy"]["Attempts"] == request["attempts"]
+
+
+def test_the_scratch_volume_is_one_that_the_image_declares(template: Any) -> None:
+    """Under the read-only root, /tmp is a volume; the image declares it, so that 10001 may write."""
+    container = template["Resources"]["Definition"]["Properties"]["ContainerProperties"]
+    declared = re.findall(r"(?m)^VOLUME (.+)$", (schemas.DEPLOY.parent / "Dockerfile").read_text())
+
+    assert container["ReadonlyRootFilesystem"] is True
+    assert [mount["ContainerPath"] for mount in container["MountPoints"]] == declared == ["/tmp"]  # noqa: S108 - a name
+    assert [mount["SourceVolume"] for mount in container["MountPoints"]] == [
+        volume["Name"] for volume in container["Volumes"]
+    ]
 
 
 @pytest.mark.parametrize("name", ["source", "output"])
