@@ -157,9 +157,10 @@ def test_exit_codes_decide_alike_in_stack_and_request(template: Any) -> None:
 
 
 def test_the_scratch_volume_is_one_that_the_image_declares(template: Any) -> None:
-    """Under the read-only root, /tmp is a volume; the image declares it, so that 10001 may write."""
+    """Under the read-only root /tmp is a volume; the image declares it: 10001 may write there."""
     container = template["Resources"]["Definition"]["Properties"]["ContainerProperties"]
-    declared = re.findall(r"(?m)^VOLUME (.+)$", (schemas.DEPLOY.parent / "Dockerfile").read_text())
+    dockerfile = (schemas.DEPLOY.parent / "Dockerfile").read_text("utf-8")
+    declared = re.findall(r"(?m)^VOLUME (.+)$", dockerfile)
 
     assert container["ReadonlyRootFilesystem"] is True
     assert [mount["ContainerPath"] for mount in container["MountPoints"]] == declared == ["/tmp"]  # noqa: S108 - a name
