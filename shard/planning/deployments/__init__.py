@@ -18,6 +18,7 @@ ENGINES: Final = {
     "cloud-run": "a Cloud Run job, by gcloud run jobs replace",
     "aws-batch": "an array job on Fargate, by aws batch submit-job",
     "google-batch": "a Google Batch job, by gcloud batch jobs submit",
+    "slurm": "a batch script for a job array, by sbatch",
 }
 """The engines a manifest can be printed for, by the names of ``planning.engine``."""
 
