@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,10 +44,14 @@ def deployment(engine_name: str, variables: dict[str, str], **changes: Any) -> D
     return Deployment(**facts, variables=variables, options=options)
 
 
+def _ignore(sentence: str) -> None:
+    """Take a note that no test looks at."""
+
+
 def filled(engine_name: str, variables: dict[str, str], **changes: Any) -> Any:
     """Return the manifest that `shard deploy` prints, parsed as a YAML 1.1 reader does."""
     shown: list[str] = []
-    deploy(engine_name, deployment(engine_name, variables, **changes), shown.append, print)
+    deploy(engine_name, deployment(engine_name, variables, **changes), shown.append, _ignore)
     return loaded(shown[0])
 
 
@@ -280,7 +285,28 @@ def test_a_manifest_of_json_keeps_letters_readable() -> None:
     """Keys are data: a name that is not ASCII is written as it is."""
     shown: list[str] = []
     variables = {**S3, "INPUT_FOLDER": "s3://b/ünï"}
-    deploy("aws-batch", deployment("aws-batch", variables), shown.append, print)
+    deploy("aws-batch", deployment("aws-batch", variables), shown.append, _ignore)
 
     assert "s3://b/ünï" in shown[0]
     assert json.loads(shown[0])
+
+
+@pytest.mark.parametrize(("code", "again"), [(1, True), (2, False), (137, True), (143, True)])
+def test_exit_codes_decide_alike(code: int, again: bool) -> None:
+    """AWS Batch and Google Batch try the same exit codes again: all but 2."""
+    rules = filled("aws-batch", S3)["retryStrategy"]["evaluateOnExit"]
+    group = filled("google-batch", S3)["taskGroups"][0]["taskSpec"]
+    (policy,) = group["lifecyclePolicies"]
+
+    assert (decided_by_aws(rules, code) == "RETRY") == again
+    assert (code not in policy["actionCondition"]["exitCodes"]) == again
+    assert policy["action"] == "FAIL_TASK"  # what it does not match is tried again
+
+
+def decided_by_aws(rules: list[dict[str, str]], code: int) -> str:
+    """Return the action of the first rule whose every condition matches, as AWS Batch does."""
+    for rule in rules:
+        facts = {"onExitCode": str(code), "onReason": "Essential container in task exited"}
+        if all(fnmatch(facts[name], rule[name]) for name in rule if name != "action"):
+            return rule["action"]
+    return "RETRY"

@@ -147,13 +147,15 @@ def test_the_stack_is_deployed_with_its_parameters(make: Make) -> None:
         ("cloudrun-run", "INPUT is not set; accepted: gs://bucket/prefix"),
         ("batch-run", "INPUT is not set; accepted: s3://bucket/prefix"),
         ("google-batch-run", "INPUT is not set; accepted: gs://bucket/prefix"),
-        ("batch-deploy", "VPC is not set; accepted: vpc-0123456789abcdef0"),
+        ("batch-deploy", "IMAGE is 'shard:0.1.0'; accepted: one in a registry"),
+        (f"batch-deploy IMAGE={IMAGE}", "VPC is not set; accepted: vpc-0123456789abcdef0"),
+        ("cloudrun-build", "IMAGE is 'shard:0.1.0'; accepted: one in a registry"),
         ("google-batch-logs", "JOB is not set; accepted: the name that google-batch-run printed"),
     ],
 )
 def test_what_is_missing_is_named(make: Make, target: str, sentence: str) -> None:
     """A target without what it needs says so, and starts nothing."""
-    done = make(target)
+    done = make(*target.split())
 
     assert done.returncode != 0
     assert sentence in done.stderr

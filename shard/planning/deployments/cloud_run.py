@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from shard.errors import SettingError
@@ -27,10 +28,15 @@ if TYPE_CHECKING:
 FOLDER = "cloudrun"
 OPTIONS = (
     Option("service-account", "email that the tasks run as; default: the project's own"),
-    Option("form", "gcloud (for `gcloud run jobs replace`) or api (version 2)", "gcloud"),
+    Option(
+        "form",
+        "gcloud (YAML for `gcloud run jobs replace`) or api (JSON for REST, version 2)",
+        "gcloud",
+    ),
     Option("mount", "bucket to mount at /mnt/bucket, so that INPUT_FOLDER may be a folder there"),
 )
 
+_API: Final = "https://run.googleapis.com/v2"
 _MOUNTED: Final = "/mnt/bucket"
 _LONGEST_TIMEOUT: Final = 168 * 3600
 _GRACE: Final = 8
@@ -67,8 +73,10 @@ def fill(templates: Mapping[str, str], deployment: Deployment) -> str:
         raise SettingError("--timeout", deployment.timeout, accepted)
     ((name, text),) = templates.items()
     documents = yaml_text.load(text)
-    edit = _fill_api if name == "job.yaml" else _fill_gcloud
-    edit(documents[0], deployment)
+    if name == "job.yaml":
+        _fill_api(documents[0], deployment)
+        return json.dumps(documents[0], indent=2, ensure_ascii=False) + "\n"  # what REST takes
+    _fill_gcloud(documents[0], deployment)
     return yaml_text.dump(documents)
 
 
@@ -79,7 +87,11 @@ def notes(deployment: Deployment) -> tuple[str, ...]:
         f"gcloud run jobs execute {deployment.name} --region REGION --wait"
     )
     if deployment.options.get("form") == "api":
-        send = f"POST it as JSON to projects/PROJECT/locations/REGION/jobs?jobId={deployment.name}"
+        send = (
+            "curl -d @FILE -H 'Content-Type: application/json' "
+            '-H "Authorization: Bearer $(gcloud auth print-access-token)" '
+            f"'{_API}/projects/PROJECT/locations/REGION/jobs?jobId={deployment.name}'"
+        )
     said = [
         *memory_note(deployment, _SIZES, "Cloud Run"),
         send,
