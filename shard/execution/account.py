@@ -73,6 +73,7 @@ class Account:
         """Record one item's outcomes."""
         self.ledger.add(outcomes)
         self.totals.add_item(outcomes)
+        self.terms.heard(outcomes)
         self.failed_items += any(outcome.status is Status.FAILED for outcome in outcomes)
 
     def tick(self) -> None:

@@ -60,25 +60,39 @@ def _compare(job: Job, output: Store, recipe: Recipe) -> None:
     md5 = hashlib.md5(job.data, usedforsecurity=False).hexdigest() if job.data else None
     md5 = md5 or source.md5(item.key) or ""
     _require_unchanged(job, source)
-    key = upload.original_key(item.key)
-    existing = job.work.existing.get(key)
-    decision = upload.judge_original(item, existing, md5, overwrite=recipe.overwrite)
-    if decision is None and existing is not None:
-        decision = upload.settle_original(existing, md5, output.md5(key))
-    if decision is None or decision.needed:
+    fresh = judge(job.work, md5, output, recipe)
+    if upload.ORIGINAL not in fresh:
+        key = upload.original_key(item.key)
         job.original = Original(key, md5, upload.content_type(item.key))
-        return
-    _settle(job, upload.ORIGINAL, decision)
+    for name, decision in fresh.items():
+        job.settled[name] = settled(job.work, name, decision)
+
+
+def judge(work: Work, md5: str, output: Store, recipe: Recipe) -> dict[str, freshness.Decision]:
+    """Return what is in the bucket already, original and renditions by name, and why.
+
+    Where the original has to go up, so have all its renditions: those that are there may be of
+    what the file was before.
+    """
+    existing = work.existing.get(upload.original_key(work.item.key))
+    decision = upload.judge_original(work.item, existing, md5, overwrite=recipe.overwrite)
+    if decision is None and existing is not None:
+        decision = upload.settle_original(existing, md5, output.md5(existing.key))
+    if decision is None or decision.needed:
+        return {}
+    fresh = {upload.ORIGINAL: decision}
     for rendition in recipe.renditions:
-        candidates = recipe.layout.candidates(item.key, rendition)
-        found = [job.work.existing[k] for k in candidates if k in job.work.existing]
-        fresh = freshness.decide(item, found)
-        if not fresh.needed:
-            _settle(job, rendition.name, fresh)
+        candidates = recipe.layout.candidates(work.item.key, rendition)
+        found = [work.existing[key] for key in candidates if key in work.existing]
+        judged = freshness.decide(work.item, found)
+        if not judged.needed:
+            fresh[rendition.name] = judged
+    return fresh
 
 
-def _settle(job: Job, name: str, decision: freshness.Decision) -> None:
-    job.settled[name] = outcome(job, name, Status.SKIPPED, decision.reason, output=decision.output)
+def settled(work: Work, name: str, decision: freshness.Decision) -> Outcome:
+    """Return the outcome of what is there already."""
+    return outcome(Job(work), name, Status.SKIPPED, decision.reason, output=decision.output)
 
 
 def _require_unchanged(job: Job, source: Store) -> None:

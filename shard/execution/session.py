@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from shard.execution.signals import Stop
     from shard.execution.supply import Chain, Supply
     from shard.execution.work import Recipe
-    from shard.model import Task
+    from shard.model import Outcome, Task
     from shard.planning.limits import Allowance
     from shard.storage.base import Store
 
@@ -61,9 +61,16 @@ class Crew(Workers, Measured, Protocol):
         """End all workers now."""
 
 
+def _nobody(outcomes: tuple[Outcome, ...]) -> None:
+    """Listen to no outcomes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a job's settings say about an attempt. ``texts`` tell them in the ledger, no secrets."""
+    """What a job's settings say about an attempt. ``texts`` tell them in the ledger, no secrets.
+
+    ``heard`` gets each item's outcomes, beside the ledger.
+    """
 
     task: Task
     started: datetime
@@ -72,6 +79,7 @@ class Terms:
     max_failures: Allowance
     texts: Mapping[str, str]
     open_folder: OpenFolder
+    heard: Callable[[tuple[Outcome, ...]], None] = _nobody
 
 
 @dataclass(frozen=True, slots=True)

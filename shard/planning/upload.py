@@ -11,7 +11,7 @@ from shard.planning.freshness import Decision
 from shard.planning.inputs import Judgement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from shard.model import Format, Item, Rendition
 
@@ -186,11 +186,11 @@ def settle_original(existing: Item, md5: str, told: str | None) -> Decision:
     return Decision(True, "changed")
 
 
-def names_in_use(destination: Sequence[Item]) -> list[str]:
-    """Return the keys of the originals that the destination holds.
+def names_in_use(destination: Iterable[str]) -> list[str]:
+    """Return the files whose originals are among the destination's keys.
 
     They keep their thumbnails' names though their files may be gone from the folder: no other
     file's thumbnail ever takes the place of one that is still in use.
     """
     start = f"{ORIGINAL}/"
-    return [item.key[len(start) :] for item in destination if item.key.startswith(start)]
+    return [key[len(start) :] for key in destination if key.startswith(start)]
