@@ -15,6 +15,7 @@ _COMMANDS = {
     "run": "run the job on this machine: INPUT to OUTPUT, as one task or as an array",
     "deploy": "print an engine's manifest, filled in: Kubernetes, Slurm, ...",
     "doctor": "look at all that a task depends on, and say what would go wrong",
+    "upload": "bring a folder of originals into a bucket, each with its thumbnail",
     "status": "add up the ledgers of a run: done, missing, failed",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from shard.execution.account import Progress
     from shard.jobs.array import JointProgress
+    from shard.report.upload import Watch
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _log = logging.getLogger("shard")
@@ -61,6 +63,23 @@ def _labels(env: Mapping[str, str]) -> dict[str, str]:
     return labels | ({"run": task.run_id} if task.run_id else {})
 
 
+class _Console(logging.StreamHandler[Any]):
+    """Writes to whatever stderr is at the moment: a bar on a terminal puts lines above itself."""
+
+    def __init__(self, *, all_files: bool) -> None:
+        super().__init__(sys.stderr)
+        self._all_files = all_files
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Leave an upload's lines about files that are well to the log file."""
+        quiet = record.name == "shard.upload" and record.levelno < logging.WARNING
+        return self._all_files or not quiet
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 class Voice:
     """How a command speaks: text for people or JSON for a cloud's logs."""
 
@@ -69,7 +88,7 @@ class Voice:
         self._env = env
         self._format = env.get("LOG_FORMAT") or "text"
         level = env.get("LOG_LEVEL") or "info"
-        handler = logging.StreamHandler(sys.stderr)
+        handler = _Console(all_files=level.lower() == "debug")
         handler.setFormatter(_Text())
         _log.handlers = [handler]
         _log.propagate = False
@@ -94,6 +113,26 @@ class Voice:
     def bar(self) -> Bar:
         """Return a bar for the terminal."""
         return Bar(self._console())
+
+    def watch(self) -> Watch:
+        """Return who follows an upload."""
+        from shard.report.upload import Watch
+
+        path = self._env.get(PROGRESS_FILE)
+        console = self._console() if self._is_terminal and not path else None
+        return Watch(console, File(Path(path)) if path else None)
+
+    def log_to(self, path: str) -> None:
+        """Log to a file as well, all files' lines included. Raises ``SettingError``."""
+        try:
+            handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            accepted = f"a file that can be written, or none ({error.strerror})"
+            raise SettingError("--log-file", path, accepted) from None
+        form = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+        form.converter = time.gmtime
+        handler.setFormatter(form)
+        _log.addHandler(handler)
 
     def joint(self) -> tuple[JointProgress, Callable[[str], None]]:
         """Return who shows an array's progress, and who prints its tasks' lines beside that."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -51,12 +53,12 @@ def run_upload(
     ``say`` gets the summary, ``log`` is the log file's name for it. Raises ``ShardError`` (exit 2)
     where a setting, the folder or the destination is wrong, before anything is uploaded.
     """
-    task = settings.task
+    task, began = settings.task, time.monotonic()
     with Stop(task.task_timeout) as stop:
         opening, crew = Opening(task), _crew(settings)
         pool = None if task.dry_run else _pool(settings, opening, crew)
         try:
-            with stop.at_once():
+            with stop.at_once(), _remedied(settings):
                 source = open_store(task.source.url, opening.options)
                 output = open_store(settings.output.url, opening.options)
                 record = _preflight(settings, opening, source, output)
@@ -75,11 +77,23 @@ def run_upload(
             folder = opening.open_folder(record.run).url
             where = report.Where(task.source.url, settings.output.url, folder, log)
             made = watch.tally.requests + requests.made()
-            say(report.text(ending.summary, watch.tally, made, where))
+            spent = {"seconds": time.monotonic() - began}
+            say(report.text({**ending.summary, **spent}, watch.tally, made, where))
             return ending.exit_code
         finally:
             if pool is not None:
                 pool.close()
+
+
+@contextlib.contextmanager
+def _remedied(settings: UploadSettings) -> Iterator[None]:
+    """Say what to check in the words of whoever named the destination (Spaces' variables)."""
+    try:
+        yield
+    except AccessDenied as error:
+        if settings.remedy is None or error.url.startswith(settings.task.source.url):
+            raise
+        raise AccessDenied(error.url, error.what, settings.remedy) from None
 
 
 def _crew(settings: UploadSettings) -> int:

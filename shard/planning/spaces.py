@@ -45,6 +45,7 @@ class Spaces:
 
     url: str
     acl: str
+    remedy: str
     variables: Mapping[str, str] = field(repr=False)
 
 
@@ -72,6 +73,7 @@ def spaces_from(env: Mapping[str, str]) -> Spaces:
     return Spaces(
         url=f"s3://{bucket}",
         acl=_get(env, "SPACES_ACL") or "public-read",
+        remedy=REMEDY,
         variables={
             "AWS_ACCESS_KEY_ID": _get(env, "SPACES_ACCESS_KEY"),
             "AWS_SECRET_ACCESS_KEY": _get(env, "SPACES_SECRET_KEY"),

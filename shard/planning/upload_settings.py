@@ -20,7 +20,7 @@ ACLS: Final = (
     *("private", "public-read", "authenticated-read", "aws-exec-read", "bucket-owner-read"),
     *("bucket-owner-full-control", "project-private", "none"),
 )
-DEFAULT_RENDITION: Final = "thumbnail=200x300,fit=cover,format=jpeg,quality=85"
+DEFAULT_RENDITION: Final = "thumbnail=200x300,fit=cover,format=jpeg,quality=85,enlarge=yes"
 CHECKSUMS: Final = ("md5", "sha256")
 _STORES: Final = ("s3", "gs")
 _PRINTABLE: Final = re.compile(r"[ -~]+")
@@ -63,6 +63,18 @@ class Options:
                 raise SettingError(flag, value, "printable ASCII, not empty")
 
 
+def join(destination: str, prefix: str) -> str:
+    """Return the URL of the folder ``prefix`` at the destination; an empty one is no folder.
+
+    Raises ``SettingError`` for a prefix that could lead elsewhere.
+    """
+    segments = prefix.strip("/").split("/") if prefix else []
+    if prefix.startswith("/") or any(part in ("", ".", "..", ".shard") for part in segments):
+        accepted = "a relative folder, as avatar or web/2026, without '.', '..' or .shard segments"
+        raise SettingError("--prefix", prefix, accepted)
+    return "/".join([destination.rstrip("/") or "/", *segments])
+
+
 def parse_metadata(pairs: tuple[str, ...]) -> dict[str, str]:
     """Read ``key=value`` pairs; raise ``SettingError`` for what no store could keep."""
     found: dict[str, str] = {}
@@ -82,11 +94,15 @@ class UploadSettings:
     task: TaskSettings
     options: Options
     output: Location
+    remedy: str | None = None
 
     @classmethod
-    def parse(cls, env: Mapping[str, str], options: Options) -> UploadSettings:
+    def parse(
+        cls, env: Mapping[str, str], options: Options, remedy: str | None = None
+    ) -> UploadSettings:
         """Read the job's variables, which name the folder and the destination, and add the rest.
 
+        ``remedy`` is what to check where credentials are refused, if not the store's own sentence.
         Raises ``SettingError`` for the first that is missing or wrong.
         """
         output = parse_location(env.get("OUTPUT_FOLDER", ""), "DEST")
@@ -102,7 +118,7 @@ class UploadSettings:
         if below(task.source, output) is not None or below(output, task.source) is not None:
             accepted = "a folder beside DIRECTORY, neither in it nor around it"
             raise SettingError("DEST", output.url, accepted)
-        return cls(task, options, output)
+        return cls(task, options, output, remedy)
 
 
 def _layout(renditions: str) -> str:

@@ -155,10 +155,11 @@ def _say(outcomes: tuple[Outcome, ...]) -> None:
     if failed:
         stays = any(one.rendition == ORIGINAL for one in failed)
         said = "" if stays else " (the original was uploaded)"
-        FILES.error("failed %r: %s: %s%s", key, failed[0].reason, failed[0].detail, said)
+        detail = words.one_line(failed[0].detail or "")
+        FILES.error("failed %r: %s: %s%s", key, failed[0].reason, detail, said)
     elif written:
         made = ", ".join(f"{one.output} ({words.size(one.bytes_out)})" for one in written)
-        FILES.info("uploaded %r: %s", key, made)
+        FILES.info("uploaded %r: %s", key, words.one_line(made))
     else:
         FILES.info("skipped %r: %s", key, outcomes[0].reason)
 
@@ -182,7 +183,8 @@ def text(summary: Mapping[str, Any], tally: Tally, requests: int, where: Where) 
     lines = [f"{head} after {words.duration(seconds)}{share}", _row("from", where.source)]
     lines += _files(images)
     lines += _counts(tally, seconds)
-    lines.append(_row("requests", words.number(requests)))
+    if requests:
+        lines.append(_row("requests", words.number(requests)))
     left = images["left"]
     if left is None or left:
         files = "some files" if left is None else words.plural(left, "file")

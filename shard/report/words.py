@@ -26,6 +26,11 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
+def one_line(text: str) -> str:
+    """Return the text with its control characters as escapes: names of files may hold any."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def plural(count: int, word: str) -> str:
     """Return ``1 image`` or ``1,234 images``."""
     return f"{number(count)} {word}" + ("" if count == 1 else "s")
