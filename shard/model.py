@@ -122,7 +122,8 @@ class Outcome:
     ``detail`` is the sentence for a person. ``pixels_in`` and ``pixels_out`` are (width, height).
     ``bytes_in`` is the source's size; ``bytes_read`` were really read, by ``reads`` requests.
     ``requests`` are all that the item's outcomes together made of the output, tries included.
-    ``ms`` holds milliseconds by stage. ``retryable`` tells that another attempt could end better.
+    ``ms`` holds milliseconds by stage; ``cpu_ms`` are those of a processor that the worker
+    took for it, in all its threads. ``retryable`` tells that another attempt could end better.
     """
 
     key: str
@@ -139,6 +140,7 @@ class Outcome:
     pixels_in: tuple[int, int] | None = None
     pixels_out: tuple[int, int] | None = None
     ms: Mapping[str, float] = field(default_factory=dict)
+    cpu_ms: float = 0.0
     attempts: int = 1
     fingerprint: str = ""
     notes: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ import shard
 _COMMANDS = {
     "task": "run one task of the job, configured by the environment (what a container does)",
     "run": "run the job on this machine: INPUT to OUTPUT, as one task or as an array",
+    "plan": "forecast the job from a sample: time, tasks, memory, requests, cost",
     "deploy": "print an engine's manifest, filled in: Kubernetes, Slurm, ...",
     "doctor": "look at all that a task depends on, and say what would go wrong",
     "upload": "bring a folder of originals into a bucket, each with its thumbnail",

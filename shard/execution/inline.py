@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -61,10 +62,14 @@ class InlinePool:
         """Render what waits."""
         while self._waiting:
             # Nothing is beside it, so a worker's share of the memory is no bound here.
-            job = steps.Job(replace(self._waiting.popleft(), alone=True))
+            job, before = (
+                steps.Job(replace(self._waiting.popleft(), alone=True)),
+                time.process_time(),
+            )
             steps.read(job, self._source, self._recipe)
             steps.compare(job, self._output, self._recipe)
             steps.render(job, self._recipe)
+            job.cpu_ms = (time.process_time() - before) * 1000
             outcomes = steps.write(job, self._output, self._recipe)
             yield Finished(job.work, Done(job.work.number, outcomes, tuple(job.claims)))
 

@@ -38,6 +38,7 @@ class Job:
     data: bytes = b""
     bytes_read: int = 0
     reads: int = 0
+    cpu_ms: float = 0.0
     error: Exception | None = None
     pixels_in: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
@@ -88,6 +89,7 @@ def outcome(
         bytes_read=job.bytes_read,
         reads=job.reads,
         requests=job.requests,
+        cpu_ms=round(job.cpu_ms, 2),
         pixels_in=job.pixels_in,
         attempts=job.work.attempt,
         fingerprint=item.fingerprint,

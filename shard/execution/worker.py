@@ -12,6 +12,7 @@ import os
 import queue
 import signal
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -84,7 +85,7 @@ class _Worker:
         from shard import imaging
 
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
-        told = False
+        told, spent = False, time.process_time()
         while True:
             job = self._fetched.get()
             number = job.work.number
@@ -93,6 +94,8 @@ class _Worker:
                 continue
             self._send(Rendering(number))
             steps.render(job, self._recipe)
+            before, spent = spent, time.process_time()
+            job.cpu_ms = (spent - before) * 1000
             self._send(Rendered(number))
             if job.needs is not None:
                 self._send(Heavy(number, job.needs))

@@ -1,0 +1,90 @@
+"""What clouds charge: the one table to edit. US dollars, list prices, free tiers ignored.
+
+Each row says its region and where and when it was looked up; ``AS_OF`` is the oldest of them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+AS_OF: Final = "2026-04"
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """An engine's price: dollars a vCPU-second and a GiB-second, from start to end of a task.
+
+    ``least_seconds`` are billed for any task. ``least_memory`` is the GiB that each vCPU must have
+    at least, ``step`` the GiB by which memory grows. ``cloud`` is where it reads without egress.
+    """
+
+    name: str
+    engine: str
+    cloud: str
+    cpu_second: float
+    gib_second: float
+    least_seconds: float
+    least_memory: float
+    step: float
+    region: str
+    source: str
+
+    def memory(self, wanted: float, cpus: int) -> float:
+        """Return the GiB that a task of ``cpus`` gets that asks for ``wanted``."""
+        return max(self.least_memory * cpus, math.ceil(wanted / self.step) * self.step)
+
+    def task(self, seconds: float, cpus: int, gib: float) -> float:
+        """Return the dollars that one task of ``seconds`` costs."""
+        rate = cpus * self.cpu_second + self.memory(gib, cpus) * self.gib_second
+        return max(seconds, self.least_seconds) * rate
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """A store's prices: dollars for 1,000 requests, and a GB that leaves its cloud."""
+
+    scheme: str
+    cloud: str
+    lists: float
+    gets: float
+    puts: float
+    egress_gb: float
+    region: str
+    source: str
+
+
+_FARGATE: Final = "aws.amazon.com/fargate/pricing, Linux/x86"
+
+COMPUTE: Final = (
+    Compute(
+        *("Cloud Run", "cloudrun", "Google Cloud", 0.000018, 0.000002, 60.0, 0.25, 0.5),
+        *("us-central1 (tier 1)", "cloud.google.com/run/pricing, jobs, 2026-04"),
+    ),
+    Compute(
+        *("Fargate", "aws-batch", "AWS", 0.04048 / 3600, 0.004445 / 3600, 60.0, 2.0, 1.0),
+        *("us-east-1", f"{_FARGATE}, 2026-04"),
+    ),
+    Compute(
+        # AWS sets the spot price anew as demand goes; this is the usual discount, about 70 %.
+        *("Fargate Spot", "aws-batch", "AWS", 0.01214 / 3600, 0.001334 / 3600, 60.0, 2.0, 1.0),
+        *("us-east-1", f"{_FARGATE}, Spot at 30 % of the list price, 2026-04"),
+    ),
+)
+
+STORES: Final = (
+    Requests(
+        *("s3", "AWS", 0.005, 0.0004, 0.005, 0.09),
+        *("us-east-1", "aws.amazon.com/s3/pricing, S3 Standard, first 10 TB out, 2026-04"),
+    ),
+    Requests(
+        *("gs", "Google Cloud", 0.005, 0.0004, 0.005, 0.12),
+        *("us-central1", "cloud.google.com/storage/pricing, Standard, first TB out, 2026-04"),
+    ),
+)
+
+
+def store(scheme: str) -> Requests | None:
+    """Return the prices of the store that URLs of this scheme name, ``None`` if it has none."""
+    return next((row for row in STORES if row.scheme == scheme), None)
