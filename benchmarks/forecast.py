@@ -93,8 +93,8 @@ def compare(
         ratio = forecast["value"] / timing.wall
         print(
             f"  round {at + 1}: plan took {plan.wall:.1f} s (others {plan.foreign:.0%}), forecast "
-            f"{forecast['value']:.1f} s ({forecast['low']:.1f} to {forecast['high']:.1f}), run took "
-            f"{timing.wall:.1f} s (others {timing.foreign:.0%}): ratio {ratio:.2f}",
+            f"{forecast['value']:.1f} s ({forecast['low']:.1f} to {forecast['high']:.1f}), "
+            f"run took {timing.wall:.1f} s (others {timing.foreign:.0%}): ratio {ratio:.2f}",
             flush=True,
         )
         found.append({"plan": plan.wall, "forecast": forecast["value"], "run": timing.wall})

@@ -62,10 +62,8 @@ class InlinePool:
         """Render what waits."""
         while self._waiting:
             # Nothing is beside it, so a worker's share of the memory is no bound here.
-            job, before = (
-                steps.Job(replace(self._waiting.popleft(), alone=True)),
-                time.process_time(),
-            )
+            job = steps.Job(replace(self._waiting.popleft(), alone=True))
+            before = time.process_time()
             steps.read(job, self._source, self._recipe)
             steps.compare(job, self._output, self._recipe)
             steps.render(job, self._recipe)

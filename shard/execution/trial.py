@@ -75,7 +75,7 @@ class Effort:
 class Trial:
     """What a trial saw.
 
-    ``warm_up``: seconds until every worker could render; ``seconds``: of the trial itself;
+    ``warm_up``: seconds until the first image was done; ``seconds``: of the trial itself;
     ``task_cpu``: processor seconds of the task's own process; ``others``: share of the cores that
     other programs took; ``worker_memory``: bytes; ``left``: items that were not done.
     """
@@ -144,10 +144,12 @@ def run_trial(
     pool.equip(replace(recipe, discard=True))
     pool.grow(trial.workers)
     bounds = replace(opening.bounds, cadence=0.0)
-    first = Runner(pool, recipe, bounds, stop, lambda _: None, lambda: None)
-    begun = time.monotonic()
+    begun, warm = time.monotonic(), []
+    first = Runner(
+        pool, recipe, bounds, stop, lambda _: warm.append(time.monotonic()), lambda: None
+    )
     first.run(_warm_up(chains, trial.workers))
-    trial.warm_up = time.monotonic() - begun
+    trial.warm_up = warm[0] - begun if warm else 0.0
     runner = Runner(pool, recipe, bounds, stop, trial.settle, lambda: show(trial.totals))
     cores, own, begun = processes.Cores(), time.process_time(), time.monotonic()
     trial.left = runner.run(chains)
@@ -166,5 +168,7 @@ def _warm_up(chains: Sequence[Chain], workers: int) -> list[Chain]:
         known = smallest.setdefault(PurePosixPath(work.item.key).suffix.lower(), work)
         if work.item.size < known.item.size:
             smallest[PurePosixPath(work.item.key).suffix.lower()] = work
-    works = [work for work in smallest.values() for _ in range(workers)]
+    # The quickest come first: they tell when the workers were ready.
+    firsts = sorted(smallest.values(), key=lambda work: work.item.size)
+    works = [work for work in firsts for _ in range(workers)]
     return [Chain((replace(work, number=-number),)) for number, work in enumerate(works, 1)]

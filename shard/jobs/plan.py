@@ -22,6 +22,7 @@ from shard.planning import sampling
 from shard.planning.location import output_base
 from shard.planning.partition import slice_items
 from shard.planning.sampling import Unit
+from shard.report import launch
 from shard.report import plan as report
 from shard.storage import open_store
 
@@ -219,4 +220,5 @@ def _conclude(
         here=outlook[0],
         array=outlook[1],
         deadline=question.deadline,
+        command=launch.command(opening.settings, outlook[1]),
     )

@@ -59,7 +59,7 @@ _FARGATE: Final = "aws.amazon.com/fargate/pricing, Linux/x86"
 
 COMPUTE: Final = (
     Compute(
-        *("Cloud Run", "cloudrun", "Google Cloud", 0.000018, 0.000002, 60.0, 0.25, 0.5),
+        *("Cloud Run", "cloud-run", "Google Cloud", 0.000018, 0.000002, 60.0, 0.25, 0.5),
         *("us-central1 (tier 1)", "cloud.google.com/run/pricing, jobs, 2026-04"),
     ),
     Compute(

@@ -180,8 +180,8 @@ def share(strata: Sequence[Stratum], observed: Mapping[int, bool]) -> Range:
     )
     seen = sum(counted.values())
     unseen = population - len(observed)
-    if unseen <= 0 or not observed:
-        return Range(value, seen, population if unseen > 0 else seen)
+    if unseen <= 0:
+        return Range.exact(seen)
     effective = population**2 / sum(
         len(stratum.members) ** 2 / max(1, sum(at in observed for at in stratum.chosen))
         for stratum in strata

@@ -66,6 +66,7 @@ class Plan:
     here: Here
     array: Array
     deadline: float
+    command: str
     saved: str | None = None
 
     @property
@@ -91,6 +92,7 @@ class Plan:
         return {
             "confidence": CONFIDENCE,
             "deadline": self.deadline,
+            "command": self.command,
             "slice": self.slice,
             "overwrite": self.overwrite,
             "prices": {"as_of": prices.AS_OF, "currency": "USD"},
@@ -110,6 +112,7 @@ def text(plan: Plan) -> str:
     ]
     if plan.listed.needed:
         lines += [*_here(plan), *_array(plan), *_slices(plan), *_costs(plan)]
+        lines.append(_row("start it", plan.command))
     if plan.saved:
         lines.append(_row("saved", f"{plan.saved}: `shard status` will hold the run against it"))
     return "\n".join(lines)
