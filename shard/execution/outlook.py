@@ -17,7 +17,7 @@ from shard.planning.slices import Slicer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from shard.execution.intake import Chain
+    from shard.execution.supply import Chain
     from shard.execution.trial import Trial
     from shard.model import Item
     from shard.planning.forecast import Bill, Cost, Shape, Tasks

@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from shard.execution import processes
-from shard.execution.intake import Chain
 from shard.execution.runner import Runner
+from shard.execution.supply import Chain
 from shard.execution.totals import Totals
 from shard.model import Status
 
@@ -152,7 +152,8 @@ def run_trial(
     trial.warm_up = warm[0] - begun if warm else 0.0
     runner = Runner(pool, recipe, bounds, stop, trial.settle, lambda: show(trial.totals))
     cores, own, begun = processes.Cores(), time.process_time(), time.monotonic()
-    trial.left = runner.run(chains)
+    runner.run(chains)
+    trial.left = sum(len(chain.works) for chain in chains) - runner.settled
     trial.seconds = time.monotonic() - begun
     trial.task_cpu = time.process_time() - own
     spent = trial.task_cpu + sum(finish.cpu for finish in trial.finishes.values())

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from shard.execution.inline import InlinePool
-    from shard.execution.intake import Chain
     from shard.execution.outlook import Array, Here
     from shard.execution.pool import Pool
     from shard.execution.run_record import RunRecord
+    from shard.execution.supply import Chain
     from shard.execution.totals import Totals
     from shard.execution.trial import Trial
     from shard.execution.work import Recipe
@@ -139,7 +139,10 @@ def _look(opening: Opening, stop: Stop) -> tuple[RunRecord, Recipe, _Seen]:
     recipe = opening.recipe(record)
     objects = _Counted(stop.watch(listing))
     inputs = intake.Listing(
-        objects, exclude=opening.excluded(record), exclude_runs=not settings.source.prefix
+        objects,
+        exclude=opening.excluded(record),
+        exclude_runs=not settings.source.prefix,
+        accepts=recipe.layout.accepts,
     )
     items = slice_items("hash", inputs, Task(), recipe.layout)
     outputs = _Counted(stop.watch(opening.existing(recipe)))
