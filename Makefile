@@ -105,6 +105,16 @@ image: ## build the container image (IMAGE=, BASE_IMAGE=, EXTRAS= for the job al
 push: ## push the image to the registry that IMAGE names
 	$(ENGINE) push $(IMAGE)
 
+.PHONY: sbom
+sbom: setup ## list the Python packages in the image as CycloneDX: build/shard.cdx.json (IMAGE=)
+	@rm -rf build/sbom && $(PYTHON) -m venv --without-pip build/sbom
+	$(ENGINE) run --rm --network none --entrypoint sh $(IMAGE) -c \
+		'cd /opt/shard/lib/python*/site-packages && tar -c -- *.dist-info' \
+		| tar -x -C build/sbom/lib/python*/site-packages
+	PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
+		--output-reproducible -o build/shard.cdx.json build/sbom/bin/python
+	@rm -rf build/sbom
+
 include deploy/Makefile
 
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
