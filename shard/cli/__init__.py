@@ -16,6 +16,7 @@ _COMMANDS = {
     "plan": "forecast the job from a sample: time, tasks, memory, requests, cost",
     "deploy": "print an engine's manifest, filled in: Kubernetes, Slurm, ...",
     "doctor": "look at all that a task depends on, and say what would go wrong",
+    "generate": "make the thumbnails that a manifest shows to be missing",
     "upload": "bring a folder of originals into a bucket, each with its thumbnail",
     "status": "add up the ledgers of a run: done, missing, failed",
 }

@@ -43,6 +43,15 @@ def given(flags: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def tell_sdks(variables: Mapping[str, str]) -> None:
+    """Set variables for this process and all that it starts; an empty text unsets."""
+    for name, value in variables.items():
+        if value:
+            os.environ[name] = value
+        else:
+            os.environ.pop(name, None)
+
+
 def _absolute(folder: str) -> str:
     """Resolve a local folder, links included: whether one lies in another is asked of the text."""
     path = folder.removeprefix("file://")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from shard.errors import SettingError, ShardError
 from shard.execution.signals import Interrupted
 from shard.planning.engine import task_from
-from shard.report.progress import PROGRESS_FILE, Bar, File, Lines
+from shard.report.progress import PROGRESS_FILE, Bar, File, Lines, Silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -104,10 +104,12 @@ class Voice:
     def _is_terminal(self) -> bool:
         return self._format == "text" and sys.stderr.isatty()
 
-    def progress(self) -> Progress:
+    def progress(self, *, silent: bool = False) -> Progress:
         """Return who shows a task's progress here."""
         if path := self._env.get(PROGRESS_FILE):
             return File(Path(path))
+        if silent:
+            return Silent()
         return self.bar() if self._is_terminal else Lines()
 
     def bar(self) -> Bar:
@@ -134,10 +136,11 @@ class Voice:
         handler.setFormatter(form)
         _log.addHandler(handler)
 
-    def joint(self) -> tuple[JointProgress, Callable[[str], None]]:
+    def joint(self, *, silent: bool = False) -> tuple[JointProgress, Callable[[str], None]]:
         """Return who shows an array's progress, and who prints its tasks' lines beside that."""
-        if not self._is_terminal:
-            return Lines(), lambda line: print(line, file=sys.stderr, flush=True)  # noqa: T201
+        if silent or not self._is_terminal:
+            shown = Silent() if silent else Lines()
+            return shown, lambda line: print(line, file=sys.stderr, flush=True)  # noqa: T201
         console = self._console()
         return Bar(console), lambda line: console.print(line, markup=False, highlight=False)
 

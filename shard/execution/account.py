@@ -93,6 +93,7 @@ class Account:
         """Return this attempt's facts; ``None`` for what is not known before the end."""
         task, supply = self.terms.task, self.supply
         return {
+            "job": self.terms.job,
             "engine": task.engine,
             "workers": self.terms.workers,
             "task": {"index": task.index, "count": task.count},

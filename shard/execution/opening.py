@@ -197,7 +197,7 @@ class Opening:
         share, alone = limits.decoding_memory(limit, self.workers)
         return Memory(share, alone)
 
-    def record(self) -> RunRecord:
+    def record(self, manifest: str | None = None) -> RunRecord:
         """Return this task's own idea of the run's record; another task may come first."""
         settings = self.settings
         record = run_record.RunRecord(
@@ -211,6 +211,7 @@ class Opening:
             slice=settings.slice,
             count=settings.task.count,
             version=shard.__version__,
+            manifest=manifest,
         )
         return replace(record, run=settings.task.run_id or self._own_run_id(record))
 

@@ -22,6 +22,7 @@ class RunRecord:
 
     ``output`` is ``None`` where the default is used: it then follows from ``started`` and
     ``output_bucket``. ``renditions`` is the canonical text of ``planning.renditions``.
+    ``manifest`` tells which inventory the slices are of, where the source is not listed.
     """
 
     run: str
@@ -34,6 +35,7 @@ class RunRecord:
     slice: str
     count: int
     version: str
+    manifest: str | None = None
 
     def to_json(self) -> bytes:
         """Return the record as an indented JSON document."""

@@ -70,7 +70,8 @@ class Runner:
 
     ``on_item`` gets each item's outcomes, once; ``on_tick`` is called now and then for progress
     and checkpoints. ``refused`` is set when the stores turn down every item, ``error`` when the
-    supply of chains failed; ``settled`` counts items.
+    supply of chains failed; ``settled`` counts items, ``unsettled`` holds the keys of those
+    handed out that are not.
     """
 
     pool: Workers
@@ -82,6 +83,7 @@ class Runner:
     refused: str | None = None
     error: ShardError | None = None
     settled: int = 0
+    unsettled: dict[int, str] = field(default_factory=dict)
     _feed: Iterator[Chain | None] = field(default_factory=lambda: iter(()))
     _more: bool = False
     _again: deque[Work] = field(default_factory=deque)
@@ -145,6 +147,7 @@ class Runner:
             first, *rest = chain.works
             if rest:
                 self._rest[first.number] = rest
+            self.unsettled.update((work.number, work.item.key) for work in chain.works)
             self._again.append(first)
         work = self._again[0]
         full = self._in_flight + work.item.size > self.bounds.bytes_in_flight
@@ -195,6 +198,7 @@ class Runner:
 
     def _finish(self, work: Work, outcomes: tuple[Outcome, ...], claims: tuple[str, ...]) -> None:
         self.settled += 1
+        self.unsettled.pop(work.number, None)
         self.on_item(outcomes)
         self._notice_refusal(outcomes)
         rest = self._rest.pop(work.number, None)

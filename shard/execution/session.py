@@ -69,7 +69,7 @@ def _nobody(outcomes: tuple[Outcome, ...]) -> None:
 class Terms:
     """What a job's settings say about an attempt. ``texts`` tell them in the ledger, no secrets.
 
-    ``heard`` gets each item's outcomes, beside the ledger.
+    ``heard`` gets each item's outcomes, beside the ledger. ``job`` is the verb.
     """
 
     task: Task
@@ -80,14 +80,19 @@ class Terms:
     texts: Mapping[str, str]
     open_folder: OpenFolder
     heard: Callable[[tuple[Outcome, ...]], None] = _nobody
+    job: str = "thumbnails"
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an attempt ended: its summary, as in the ledger, and the error that broke it off."""
+    """How an attempt ended: its summary, as in the ledger, and the error that broke it off.
+
+    ``unsettled``: the keys of items that were handed out and came to no end.
+    """
 
     summary: dict[str, Any]
     error: ShardError | None = None
+    unsettled: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -143,7 +148,8 @@ def run_session(
         if stop.reason:
             ledger.reopen(terms.open_folder(hurried=True))
         with stop.last_words():
-            return Ending(account.close(ended_by, code, left), error)
+            summary = account.close(ended_by, code, left)
+            return Ending(summary, error, tuple(runner.unsettled.values()))
 
 
 def _feed(supply: Supply, settle: Callable[[tuple[Any, ...]], None]) -> Iterator[Chain | None]:

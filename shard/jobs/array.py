@@ -48,11 +48,15 @@ class JointProgress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """How many tasks, how many of them at once, and how often a failed one is tried again."""
+    """How many tasks, how many of them at once, and how often a failed one is tried again.
+
+    ``words``: the command that a task is, where it is not the main job's.
+    """
 
     tasks: int
     parallel: int
     retries: int
+    words: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -139,7 +143,7 @@ class _Launcher:
         }
         # Signals reach the tasks through us, once, and not from the terminal as well.
         process = subprocess.Popen(
-            _command(),
+            _command(self.array.words),
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -238,8 +242,9 @@ def _task_env(
     return shared
 
 
-def _command() -> list[str]:
+def _command(words: tuple[str, ...]) -> list[str]:
     script = Path(shard.__file__).parent.parent / "process.py"
     if script.exists():
-        return [sys.executable, str(script)]
-    return [sys.executable, "-m", "shard", "task"]  # installed as a package, without the checkout
+        return [sys.executable, str(script), *(("shard", *words) if words else ())]
+    # Installed as a package, without the checkout.
+    return [sys.executable, "-m", "shard", *(words or ("task",))]

@@ -57,6 +57,22 @@ class Lines:
         """Leave the last word to the summary."""
 
 
+class Silent:
+    """Nothing: for who wants none."""
+
+    def begin(self, total: int | None, task: Task) -> None:
+        """Say nothing."""
+
+    def start(self, total: int | None, title: str) -> None:
+        """Say nothing."""
+
+    def update(self, totals: Totals, total: int | None = None) -> None:
+        """Say nothing."""
+
+    def end(self, totals: Totals) -> None:
+        """Say nothing."""
+
+
 class Bar:
     """A bar with rate, time to go and failures, on a terminal."""
 

@@ -139,7 +139,8 @@ def text(state: RunState, where: summary.Where, seconds: float | None = None) ->
         )
     if seconds is None:  # tasks run side by side: the slowest is the least the run can have taken
         seconds = max((task.seconds for task in state.tasks.values()), default=0.0)
-    return summary.run(state.totals, seconds, "\n".join(head), where)
+    by_manifest = state.record.manifest is not None
+    return summary.run(state.totals, seconds, "\n".join(head), where, manifest=by_manifest)
 
 
 def _how(task: TaskState) -> str:

@@ -9,7 +9,7 @@ from shard.execution.totals import Totals
 from shard.report import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from shard.execution.intake import Listing, Plan
 
@@ -26,32 +26,41 @@ class Where:
     ledger: str
 
 
-def task(summary: Mapping[str, Any], where: Where) -> str:
-    """Return the summary of one task's attempt."""
+def task(summary: Mapping[str, Any], where: Where, more: Iterable[tuple[str, str]] = ()) -> str:
+    """Return the summary of one task's attempt; ``more`` are rows to end with."""
     index, count = summary["task"]["index"], summary["task"]["count"]
     how = summary["ended_by"]
     head = f"Task {index} of {count} of run {where.run}: {how} after " + words.duration(
         summary["seconds"]
     )
     images = summary["images"]
-    seen = f"{words.plural(images['listed'], 'image')} listed, {words.number(images['slice'])} mine"
+    by_manifest = summary["job"] == "generate"
+    listed = words.plural(images["listed"], "image") + ("" if by_manifest else " listed")
+    seen = f"{listed}, {words.number(images['slice'])} {'looked at' if by_manifest else 'mine'}"
     if ignored := sum(images["ignored"].values()):
         reasons = ", ".join(f"{why} {words.number(n)}" for why, n in images["ignored"].items())
         seen += f"; {words.number(ignored)} no input ({reasons})"
-    lines = [head, _row("source", seen)]
+    lines = [head, _row("manifest" if by_manifest else "source", seen)]
     lines += _counts(Totals.from_json(summary["totals"]), summary["seconds"])
+    if not by_manifest:
+        lines += _why_fresh(Totals.from_json(summary["totals"]))
     if images["left"] is None:
-        lines.append(_row("left", "unknown, the listing was not complete: run it again"))
+        why = "" if by_manifest else ", the listing was not complete"
+        lines.append(_row("left", f"unknown{why}: run it again"))
     elif images["left"]:
         lines.append(_row("left", f"{words.plural(images['left'], 'image')}: run it again"))
     if images["beyond_limit"]:
         lines.append(_row("beyond", f"{words.plural(images['beyond_limit'], 'image')} over LIMIT"))
-    return "\n".join([*lines, *_where(where)])
+    return "\n".join([*lines, *_where(where), *(_row(*row) for row in more)])
 
 
-def run(totals: Totals, seconds: float, head: str, where: Where) -> str:
-    """Return the summary of a whole run; ``head`` says how its tasks ended."""
-    return "\n".join([head, *_counts(totals, seconds), *_where(where)])
+def run(totals: Totals, seconds: float, head: str, where: Where, *, manifest: bool) -> str:
+    """Return the summary of a whole run; ``head`` says how its tasks ended.
+
+    ``manifest``: whether its images are those of a manifest.
+    """
+    hint = [] if manifest else _why_fresh(totals)
+    return "\n".join([head, *_counts(totals, seconds), *hint, *_where(where)])
 
 
 def dry_run(plan: Plan, listing: Listing, output: str) -> str:
@@ -92,10 +101,14 @@ def _counts(totals: Totals, seconds: float) -> Iterator[str]:
         more = ", ..." if count > len(keys) else ""
         named = ", ".join(map(repr, keys)) + more
         yield f"    {reason}, {words.plural(count, 'image')}: {named}"
-    if totals.skipped and not totals.written:
-        yield _row("", "after changing RENDITIONS: another OUTPUT_FOLDER, or EXISTING=overwrite")
     if stages := stage_shares(totals):
         yield _row("time in", stages)
+
+
+def _why_fresh(totals: Totals) -> list[str]:
+    if totals.written or not totals.skipped:
+        return []
+    return [_row("", "after changing RENDITIONS: another OUTPUT_FOLDER, or EXISTING=overwrite")]
 
 
 def stage_shares(totals: Totals) -> str:
