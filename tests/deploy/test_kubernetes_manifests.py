@@ -208,6 +208,14 @@ def test_a_task_may_finish_its_drain_before_it_is_killed() -> None:
     assert job_of(documents)["podReplacementPolicy"] == "Failed"
 
 
+def test_a_task_has_a_worker_for_each_core_it_requested() -> None:
+    """Without a CPU limit a pod sees its whole node; WORKERS tells its share, unless given."""
+    own, given = env_of(filled()), env_of(filled(variables={"WORKERS": "3"}))
+
+    assert own["WORKERS"]["resourceFieldRef"]["resource"] == "requests.cpu"
+    assert given["WORKERS"] == "3"
+
+
 def test_an_identity_takes_the_place_of_keys() -> None:
     """With an IAM role no Secret is asked for, and the ServiceAccount names the role."""
     role = "arn:aws:iam::123456789012:role/shard"

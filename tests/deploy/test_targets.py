@@ -1,4 +1,4 @@
-"""The Makefile's targets for the clouds, with stand-ins for gcloud and aws that record."""
+"""The Makefile's targets for the engines, with stand-ins for their programs that record."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Make:
         self._log = folder / "recorded"
         self._programs = folder / "bin"
         self._programs.mkdir()
-        for name in ("gcloud", "aws"):
+        for name in ("gcloud", "aws", "kubectl", "sbatch"):
             (self._programs / name).write_text(RECORD)
             (self._programs / name).chmod(0o755)
 
@@ -124,6 +124,34 @@ def test_google_batch_submits(make: Make) -> None:
     schemas.google_batch(make.manifest("google-batch.json"))
 
 
+def test_kubernetes_replaces_the_job(make: Make) -> None:
+    """kubernetes-run replaces whatever Job has the name by one that holds every value."""
+    done = make(
+        *("kubernetes-run", f"IMAGE={IMAGE}", "INPUT=/data/it's in", "OUTPUT=/data/out"),
+        *(f"RENDITIONS={TRICKY}", "TASKS=3", "NAMESPACE=thumbs"),
+    )
+
+    assert done.returncode == 0, done.stderr
+    file = f"{make.build}/kubernetes.yaml"
+    assert make.recorded == [["kubectl", "replace", "--force", "-f", file]]
+    job = make.manifest("kubernetes.yaml")
+    (task,) = job["spec"]["template"]["spec"]["containers"]
+    env = {entry["name"]: entry.get("value") for entry in task["env"]}
+    assert (job["metadata"]["namespace"], job["spec"]["completions"]) == ("thumbs", 3)
+    assert (env["INPUT_FOLDER"], env["RENDITIONS"]) == ("/data/it's in", TRICKY)
+
+
+def test_slurm_submits_the_script(make: Make) -> None:
+    """slurm-run submits one script; what is not set is not in it."""
+    done = make("slurm-run", "INPUT=s3://b/in", "CHECKOUT=/opt/shard", "TASKS=3")
+
+    assert done.returncode == 0, done.stderr
+    assert make.recorded == [["sbatch", f"{make.build}/slurm.sbatch"]]
+    script = (make.build / "slurm.sbatch").read_text().splitlines()
+    assert {"#SBATCH --array=0-2", "CHECKOUT=/opt/shard"} <= set(script)
+    assert not [line for line in script if line.startswith("export OUTPUT_FOLDER")]
+
+
 def test_the_stack_is_deployed_with_its_parameters(make: Make) -> None:
     """batch-deploy hands every parameter over as one word, commas included."""
     done = make(
@@ -150,6 +178,11 @@ def test_the_stack_is_deployed_with_its_parameters(make: Make) -> None:
         ("batch-deploy", "IMAGE is 'shard:0.1.0'; accepted: one in a registry"),
         (f"batch-deploy IMAGE={IMAGE}", "VPC is not set; accepted: vpc-0123456789abcdef0"),
         ("cloudrun-build", "IMAGE is 'shard:0.1.0'; accepted: one in a registry"),
+        (
+            "kubernetes-run",
+            "INPUT is not set; accepted: gs://bucket/prefix, s3://bucket/prefix or /data/folder",
+        ),
+        ("slurm-run", "INPUT is not set; accepted: /data/folder or s3://bucket/prefix"),
         ("google-batch-logs", "JOB is not set; accepted: the name that google-batch-run printed"),
     ],
 )

@@ -202,7 +202,7 @@ def parse(
         timeout=ceil(parse_duration(sizing.timeout, "--timeout")),
         memory=parse_bytes(sizing.memory, "--memory"),
         cpu=_cores(sizing.cpu),
-        variables=dict(variables),
+        variables={name: text for name, text in variables.items() if text},
         options={**defaults, **given},
     )
 

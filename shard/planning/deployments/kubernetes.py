@@ -232,7 +232,7 @@ def _environment(template: list[Any], deployment: Deployment) -> list[Any]:
     references = []
     for entry in template:
         source = entry.get("valueFrom")
-        if source is None:
+        if source is None or entry["name"] in deployment.variables:
             continue
         if "secretKeyRef" in source:
             if _keyless(deployment):
