@@ -40,7 +40,7 @@ check-kubernetes: setup $(KUBECTL) ## build each Kubernetes overlay, hold it aga
 		printf '%s\n' "$$manifest" | $(BIN)/kubernetes-validate --strict --quiet - || exit 1; \
 	done
 
-SCRIPTS = $(shell grep -rlE '^#!.*[ /](ba)?sh( |$$)' .ci deploy)
+SCRIPTS = $(shell grep -rlE '^#!.*[ /](ba)?sh( |$$)' .ci deploy tests)
 
 .PHONY: scan
 scan: setup ## insecure code, Dockerfile, shell scripts, CloudFormation: all that needs no network
