@@ -2,6 +2,7 @@
 
 ``python -m benchmarks.forecast [--rounds 5] [--count 2000] [--sample 200]``; a mixed corpus and one
 of small JPEGs, on local disk and on SeaweedFS, near by. Above 1: the plan was too cautious.
+On SeaweedFS the server shares the cores, and counts among the others.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import corpora, local, store
 from benchmarks.measuring import SHARD, Contender, arguments, run, save
+from shard.execution import plan_record
+from shard.storage import open_store
+from shard.storage.base import StorageOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from benchmarks.measuring import Places
+    from shard.storage.base import Store
     from tests.servers import S3Server
 
 _MIXED = {
@@ -67,43 +72,50 @@ def upload(server: S3Server, folder: Path) -> str:
 
 
 def compare(
-    source: str, places: Places, env: Mapping[str, str], given: tuple[int, int]
+    source: str, places: Places, env: Mapping[str, str], given: tuple[int, int, int]
 ) -> dict[str, Any]:
-    """Plan and run, ``rounds`` times in turn; return both times and their ratios."""
-    rounds, sample = given
+    """Plan and run, ``rounds`` times in turn; return both times and their ratios.
+
+    Of ``tries`` a round the one counts that other programs disturbed least: a plan cannot know
+    what they are going to do. ``computing``: the same ratio of processor time, which they hardly
+    touch.
+    """
+    rounds, sample, tries = given
     base = f"{source.rpartition('/')[0]}/" if "://" in source else ""
     found: list[dict[str, float]] = []
     for at in range(rounds):
-        out = base + places.fresh(f"forecast-{at}")
-        planned = Contender(
-            "plan",
-            lambda out: [
-                *_command("plan", source, out),
-                "--sample",
-                str(sample),
-                "--format",
-                "json",
-            ],
-            env=env,
-        )
-        actual = Contender("run", lambda out: _command("run", source, out), env=env)
-        plan, said = run(planned, out), json.loads(_saved(out, env))
-        timing = run(actual, out)
-        forecast = said["details"]["here"]["seconds"]
-        ratio = forecast["value"] / timing.wall
-        print(
-            f"  round {at + 1}: plan took {plan.wall:.1f} s (others {plan.foreign:.0%}), forecast "
-            f"{forecast['value']:.1f} s ({forecast['low']:.1f} to {forecast['high']:.1f}), "
-            f"run took {timing.wall:.1f} s (others {timing.foreign:.0%}): ratio {ratio:.2f}",
-            flush=True,
-        )
-        found.append({"plan": plan.wall, "forecast": forecast["value"], "run": timing.wall})
-        places.remove(out)
+        tried = []
+        for again in range(tries):
+            out = base + places.fresh(f"forecast-{at}-{again}")
+            tried.append(_once(source, out, env, sample))
+            places.remove(out)
+        found.append(min(tried, key=lambda one: one["others"]))
+        print(f"  round {at + 1}: {found[-1]}", flush=True)
     ratios = [one["forecast"] / one["run"] for one in found]
     return {
         "rounds": [{name: round(value, 2) for name, value in one.items()} for one in found],
         "ratios": [round(ratio, 3) for ratio in ratios],
         "median": round(statistics.median(ratios), 3),
+        "computing": round(statistics.median(one["computing"] for one in found), 3),
+    }
+
+
+def _once(source: str, out: str, env: Mapping[str, str], sample: int) -> dict[str, float]:
+    planned = Contender(
+        "plan", lambda out: [*_command("plan", source, out), "--sample", str(sample)], env=env
+    )
+    actual = Contender("run", lambda out: _command("run", source, out), env=env)
+    plan, said = run(planned, out), json.loads(_read(out, env, plan_record.NAME))
+    timing = run(actual, out)
+    sums = said["details"]["here"]["sums"]
+    (name,) = [key for key in _keys(out, env) if key.endswith("-00001.json")]
+    attempt = json.loads(_read(out, env, name))["attempts"][-1]
+    return {
+        "plan": plan.wall,
+        "forecast": said["details"]["here"]["seconds"]["value"],
+        "run": timing.wall,
+        "others": max(plan.foreign, timing.foreign),
+        "computing": sums["cpu"]["value"] / (attempt["totals"]["cpu_ms"] / 1000),
     }
 
 
@@ -111,12 +123,18 @@ def _command(verb: str, source: str, out: str) -> list[str]:
     return [SHARD, verb, source, out, "--sizes", "200"]
 
 
-def _saved(out: str, env: Mapping[str, str]) -> bytes:
-    from shard.storage import open_store
-    from shard.storage.base import StorageOptions
+def _read(out: str, env: Mapping[str, str], key: str) -> bytes:
+    return _store(out, env).read(key)
 
+
+def _keys(out: str, env: Mapping[str, str]) -> list[str]:
+    runs = ".shard/runs"
+    return [f"{runs}/{item.key}" for item in _store(f"{out.rstrip('/')}/{runs}", env).list()]
+
+
+def _store(out: str, env: Mapping[str, str]) -> Store:
     os.environ.update(env)
-    return open_store(out, StorageOptions()).read(".shard/plan.json")
+    return open_store(out, StorageOptions())
 
 
 def main() -> None:
@@ -129,7 +147,7 @@ def main() -> None:
         for name, folder in folders.items():
             print(f"{name}, local disk", flush=True)
             results["cases"][f"{name}, local disk"] = compare(
-                str(folder), local.places(Path(work)), {}, (given.rounds, given.sample)
+                str(folder), local.places(Path(work)), {}, (given.rounds, given.sample, given.tries)
             )
         with store.seaweed(Path(work)) as server:
             for name, folder in folders.items():
@@ -139,7 +157,7 @@ def main() -> None:
                     f"s3://{bucket}/in",
                     store.places(server, bucket),
                     server.env,
-                    (given.rounds, given.sample),
+                    (given.rounds, given.sample, 1),
                 )
     save("forecast", results)
 

@@ -41,12 +41,16 @@ class Expected:
 
     ``work`` are worker-seconds by where they are spent: ``here`` (the cores that the sample ran
     on) and ``there`` (an engine's vCPUs). ``skew``: by number of tasks, how much more than the
-    mean the heaviest has to do. ``fixed``: seconds of a task before its work, its start left out.
+    mean the heaviest has to do. ``cpu`` are a processor's seconds here, in the workers, ``speed``
+    what a vCPU there does in the time that a core here does 1. ``fixed``: seconds of a task before
+    its work, its start left out.
     """
 
     work: Mapping[str, Range]
     fixed: float
     skew: Mapping[int, float]
+    cpu: Range
+    speed: float
     images: int
     thumbnails: Range
     bytes_out: Range
@@ -101,11 +105,12 @@ def load(base: Store) -> PlanRecord | None:
 
 
 def _expected(facts: dict[str, Any]) -> Expected:
-    ranges = {name: Range(**facts[name]) for name in ("thumbnails", "bytes_out", "failed")}
+    ranges = {name: Range(**facts[name]) for name in ("cpu", "thumbnails", "bytes_out", "failed")}
     return Expected(
         work={where: Range(**work) for where, work in facts["work"].items()},
         fixed=facts["fixed"],
         skew={int(count): skew for count, skew in facts["skew"].items()},
         images=facts["images"],
+        speed=facts["speed"],
         **ranges,
     )

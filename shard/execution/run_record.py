@@ -53,6 +53,12 @@ def folder_url(base_url: str, run: str) -> str:
     return f"{runs_url(base_url)}/{run}"
 
 
+def base_url(folder: str, run: str) -> str | None:
+    """Return the output base below which a run's folder lies, ``None`` if it was moved."""
+    inside = f"/{STATE}/runs/{run}"
+    return folder.removesuffix(inside) if folder.endswith(inside) else None
+
+
 def pin(folder: Store, ours: RunRecord) -> RunRecord:
     """Write the record if this task is the run's first; return the one that holds.
 

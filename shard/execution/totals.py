@@ -21,7 +21,7 @@ FIRST_KEYS = 5
 class Totals:
     """Counts are of outcomes (item x rendition), unless their names say images.
 
-    ``bytes_in`` counts a source once an item; ``failed_keys`` names the first keys by reason.
+    ``bytes_in`` and ``cpu_ms`` count once an item; ``failed_keys`` names the first keys by reason.
     """
 
     written: int = 0
@@ -33,6 +33,7 @@ class Totals:
     items_rendered: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
+    cpu_ms: float = 0.0
     ms: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -52,6 +53,7 @@ class Totals:
                 rendered = True
                 self.items_rendered += outcome.status is Status.WRITTEN
                 self.bytes_in += outcome.bytes_in
+                self.cpu_ms += outcome.cpu_ms
                 self._add_ms(outcome, shared=True)
             self._add_ms(outcome, shared=False)
         for reason, key in failed.items():
@@ -97,6 +99,7 @@ class Totals:
         self.items_rendered += other.items_rendered
         self.bytes_in += other.bytes_in
         self.bytes_out += other.bytes_out
+        self.cpu_ms += other.cpu_ms
         self.add_ms(other.ms)
 
     def to_json(self) -> dict[str, Any]:
@@ -111,6 +114,7 @@ class Totals:
             "items_rendered": self.items_rendered,
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
+            "cpu_ms": round(self.cpu_ms, 1),
             "ms": {stage: round(ms, 1) for stage, ms in self.ms.items()},
         }
 
@@ -127,5 +131,6 @@ class Totals:
             items_rendered=data["items_rendered"],
             bytes_in=data["bytes_in"],
             bytes_out=data["bytes_out"],
+            cpu_ms=data.get("cpu_ms", 0.0),
             ms=dict(data["ms"]),
         )

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 
 from shard.errors import BucketMissing, ObjectMissing, StorageError
-from shard.execution import run_record
+from shard.execution import plan_record, run_record
 from shard.planning.location import default_output, parse_location
-from shard.report import status, summary
+from shard.report import against, status, summary
 from shard.storage import open_store
 from shard.storage.base import StorageOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shard.execution.plan_record import PlanRecord
     from shard.execution.run_record import RunRecord
     from shard.storage.base import Store
+
+_log = logging.getLogger("shard")
 
 _RUN = re.compile(r"([^/]+)/run\.json")
 
@@ -28,8 +32,22 @@ def run_status(url: str, say: Callable[[str], None]) -> int:
     """
     folder, record = _find(parse_location(url, "RUN_FOLDER").url)
     state = status.read(folder, record)
-    say(status.text(state, summary.Where(record.run, _output(record), folder.url)))
+    said = status.text(state, summary.Where(record.run, _output(record), folder.url))
+    plan = _plan(folder, record)
+    if plan is not None and against.matches(plan, state):
+        said += "\n" + against.text(plan, state)
+    say(said)
     return 0 if state.done and not state.failed_items else 1
+
+
+def _plan(folder: Store, record: RunRecord) -> PlanRecord | None:
+    """Return the plan that lies beside the run; one that cannot be read is only a warning."""
+    base = run_record.base_url(folder.url, record.run)
+    try:
+        return None if base is None else plan_record.load(open_store(base, StorageOptions()))
+    except StorageError as error:
+        _log.warning("%s", error)
+        return None
 
 
 def _find(url: str) -> tuple[Store, RunRecord]:

@@ -71,9 +71,10 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """The whole's figures; ``work`` is in worker-seconds of a core here."""
+    """The whole's figures; ``work``: worker-seconds of a core here; ``cpu``: computing alone."""
 
     work: Range
+    cpu: Range
     thumbnails: Range
     bytes_out: Range
     bytes_read: Range
@@ -89,6 +90,7 @@ class Sums:
 
         return cls(
             work=total(lambda one: one.cpu + one.crowded + one.waiting).wider(MODEL_ERROR),
+            cpu=total(lambda one: one.cpu).wider(MODEL_ERROR),
             thumbnails=total(lambda one: one.thumbnails),
             bytes_out=total(lambda one: one.bytes_out),
             bytes_read=total(lambda one: one.bytes_read),

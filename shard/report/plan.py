@@ -77,6 +77,8 @@ class Plan:
             work={"here": sums.work, "there": self.array.work},
             fixed=self.here.listing,
             skew=self.array.skew,
+            cpu=sums.cpu,
+            speed=self.array.shape.speed,
             images=self.listed.needed,
             thumbnails=sums.thumbnails,
             bytes_out=sums.bytes_out,
@@ -153,7 +155,7 @@ def _here(plan: Plan) -> Iterator[str]:
     yield _row(
         "here",
         f"{_time(here.seconds)} as one task: {words.duration(here.startup)} to start, "
-        f"{words.duration(here.listing)} to list, {_time(sums.work)} of work for one worker",
+        f"{words.duration(here.listing)} to list, {_time(sums.cpu)} of computing",
     )
     if here.waiting > _WORTH_SAYING:
         yield _row("", f"workers waited for bytes {here.waiting:.0%} of the time")

@@ -30,6 +30,8 @@ class TaskState:
     exit: int | None
     seconds: float
     left: int | None
+    engine: str = "local"
+    workers: int = 1
 
     @property
     def done(self) -> bool:
@@ -79,6 +81,8 @@ def read(folder: Store, record: RunRecord) -> RunState:
             exit=last["exit"],
             seconds=sum(attempt["seconds"] for attempt in attempts),
             left=last["images"]["left"],
+            engine=last["engine"],
+            workers=last.get("workers", 1),
         )
         lines = folder.read(item.key + "l").decode().splitlines()
         totals, items, failed = fold(json.loads(line) for line in lines)
@@ -122,6 +126,7 @@ def _outcome(line: dict[str, Any]) -> Outcome:
         reason=line.get("reason"),
         bytes_in=line["bytes_in"],
         bytes_out=line["bytes_out"],
+        cpu_ms=line.get("cpu_ms", 0.0),
         retryable=line["retryable"],
     )
 

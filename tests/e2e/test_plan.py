@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -200,3 +201,43 @@ def test_gcs_is_planned_with_its_default_output(tmp_path: Path, fake_gcs: GCSSer
     assert f"gs://{bucket}/.shard/plan.json" in done.stdout
     assert "shard deploy cloud-run --tasks 1 --cpu 2 --memory " in done.stdout
     assert f"--input gs://{bucket}/in\n" in done.stdout
+
+
+def test_status_holds_the_run_against_its_plan(tmp_path: Path) -> None:
+    """After plan and run, the status shows both, with their ratio and whether it was foreseen."""
+    fill(tmp_path / "in", [f"{n:02}.jpg" for n in range(30)])
+    shard("plan", "in", "out", cwd=tmp_path)
+    shard("run", "in", "out", "--tasks", "3", cwd=tmp_path)
+    done = shard("status", "out", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"thumbnails +30 +30 +1\.00  within the range", done.stdout)
+    assert re.search(r"failures +0 +0 +-  within the range", done.stdout)
+    assert re.search(r"computing .+ the range\n    time .+ the range", done.stdout)
+
+
+@pytest.mark.parametrize("change", ["other renditions", "no plan", "a plan made later"])
+def test_status_shows_no_plan_of_something_else(tmp_path: Path, change: str) -> None:
+    """A plan for other renditions, or made after the run, is not held against it."""
+    fill(tmp_path / "in", ["a.jpg"])
+    if change == "other renditions":
+        shard("plan", "in", "out", "--sizes", "64", cwd=tmp_path)
+    shard("run", "in", "out", cwd=tmp_path)
+    if change == "a plan made later":
+        shard("plan", "in", "out", cwd=tmp_path)
+    done = shard("status", "out", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert "planned" not in done.stdout
+
+
+def test_a_plan_that_cannot_be_read_is_only_a_warning(tmp_path: Path) -> None:
+    """A broken plan.json does not keep the status from being said."""
+    fill(tmp_path / "in", ["a.jpg"])
+    shard("run", "in", "out", cwd=tmp_path)
+    (tmp_path / "out/.shard/plan.json").write_text('{"version": ')
+    done = shard("status", "out", cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert "1 of 1 task done" in done.stdout
+    assert "is not a plan" in done.stderr

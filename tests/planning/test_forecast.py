@@ -81,7 +81,7 @@ def test_a_slower_core_computes_longer_but_waits_the_same() -> None:
 
 
 def _sums(thumbnails: int, reads: int) -> Sums:
-    exact = [Range.exact(n) for n in (1, thumbnails, 10, 20, reads, 0)]
+    exact = [Range.exact(n) for n in (1, 1, thumbnails, 10, 20, reads, 0)]
     return Sums(*exact)
 
 
