@@ -6,23 +6,25 @@ import contextlib
 import json
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from shard.errors import ObjectMissing, StorageError
+from shard.model import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import TracebackType
 
-    from shard.model import Outcome, Task
+    from shard.model import Task
     from shard.storage.base import Store
 
 # Often enough that little is lost to a SIGKILL, seldom enough for a store that takes one update
 # of an object a second. The pause also grows with the file: see Ledger.checkpoint_due().
 _CHECKPOINT_SECONDS = 30.0
 _BYTES_A_SECOND = 2_000_000
+_FACTS = tuple(field.name for field in fields(Outcome))
 
 
 def stem(task: Task) -> str:
@@ -32,7 +34,9 @@ def stem(task: Task) -> str:
 
 def line(outcome: Outcome, task_attempt: int) -> str:
     """Return the outcome as a line of JSON, empty facts left out."""
-    facts = {name: value for name, value in asdict(outcome).items() if value not in (None, (), "")}
+    # Not asdict(): its deep copy would take half the time that a fresh image takes.
+    facts = {name: getattr(outcome, name) for name in _FACTS}
+    facts = {name: value for name, value in facts.items() if value not in (None, (), "")}
     facts["task_attempt"] = task_attempt
     # Keys are data: a name that is not UTF-8 travels as escapes, so that the line always encodes.
     return json.dumps(facts, separators=(",", ":"), ensure_ascii=True)

@@ -61,7 +61,9 @@ def _listed(
     if folder is None:
         alike = (a for a, b in itertools.takewhile(_are_alike, zip(first, last, strict=False)))
         return store.list(prefix="".join(alike))
-    return _between(store, _moved(folder, there), first, last + _LAST)
+    # `07` has `07.jpg`, which comes after all that `07.1` has.
+    last = max(_moved(group, there) + _LAST for group in groups)
+    return _between(store, _moved(folder, there), first, last)
 
 
 def _between(store: Store, folder: str, first: str, last: str) -> Iterator[Item]:

@@ -109,7 +109,7 @@ def run_generate(settings: TaskSettings, wish: Wish, speech: Speech) -> int:
             window=Window.of(local=settings.source.scheme == "file", cadence=settings.cadence),
             limit=settings.limit,
             images=wish.images,
-            expected=mine.expected,
+            expected=mine.count(stop),
             ignored=mine.ignored,
         )
         with stop.at_once():
@@ -146,20 +146,26 @@ class _Mine:
     settings: TaskSettings
     ignored: Counter[str] = field(default_factory=Counter)
 
-    @property
-    def expected(self) -> int | None:
-        """How many there will be, where that is known."""
-        whole = self.settings.task.count == 1 and self.wish.resume is None
-        return self.wish.images if whole else None
+    def count(self, stop: Stop) -> int:
+        """Return how many there are; a part is read through for it, so that the rest is known."""
+        if self.settings.task.count == 1 and self.wish.resume is None:
+            return self.wish.images
+        return sum(not self._is_before(record) for record in stop.watch(self._part()))
 
     def records(self) -> Iterator[Record]:
         """Yield them, in key order."""
-        task, wish = self.settings.task, self.wish
-        for record in wish.manifest.slice(task.index, task.count, wish.collections):
-            if wish.resume is None or record.original_key >= wish.resume:
-                yield record
-            else:
+        for record in self._part():
+            if self._is_before(record):
                 self.ignored["before --resume"] += 1
+            else:
+                yield record
+
+    def _part(self) -> Iterator[Record]:
+        task, wish = self.settings.task, self.wish
+        return wish.manifest.slice(task.index, task.count, wish.collections)
+
+    def _is_before(self, record: Record) -> bool:
+        return self.wish.resume is not None and record.original_key < self.wish.resume
 
 
 def _rows(supply: Inventory, ending: Ending, speech: Speech) -> list[tuple[str, str]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 T = TypeVar("T")
 
@@ -56,11 +57,16 @@ def stretches(
             whole = not last.startswith(folder)
         else:
             whole = False  # the end of a folder whose beginning was in stretches before
-        size = sum(key(thing).startswith(folder) for thing in held[:limit])
+        size = _leading(held[:limit], key, folder)
         taken = tuple(held[:size])
         yield Stretch(_common(key(taken[0]), key(taken[-1])), whole, taken)
         unfinished = "" if whole else folder
         held = held[size:]
+
+
+def _leading(things: Sequence[T], key: Callable[[T], str], folder: str) -> int:
+    """Return how many of these, the first of which lies in the folder, lie there."""
+    return bisect_left(things, True, key=lambda thing: not key(thing).startswith(folder))
 
 
 def _largest(first: str, last: str, depth: int) -> str:
