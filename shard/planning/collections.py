@@ -90,6 +90,11 @@ class ThumbnailName:
         """The ``Place.group`` of its original."""
         return f"{self.collection}/{THUMBNAILS}/{self.folder}{self.stem}"
 
+    @property
+    def originals(self) -> str:
+        """What the key of its original begins with."""
+        return f"{self.collection}/{ORIGINALS}/{self.folder}{self.stem}"
+
 
 def parse_original(key: str) -> Place | None:
     """Take an original's key apart; ``None`` for a key that is not below ``.../originals/``."""
@@ -151,7 +156,8 @@ class Collections:
         possible = formats.possible_formats(rendition.format, key, rendition.otherwise)
         keys = [thumbnail_key(place, rendition.width, fmt) for fmt in possible]
         if rendition.format is Format.KEEP:
-            keys += [f"{place.group}_{rendition.width}{ext}" for ext in _SPELLINGS]
+            stem = f"{place.group}_{rendition.width}"
+            keys += [stem + ext for ext in _SPELLINGS]
         return tuple(dict.fromkeys(keys))
 
     def group(self, key: str) -> str:
@@ -162,6 +168,13 @@ class Collections:
         """Return the group that a thumbnail's key belongs to; any other key is its own."""
         name = parse_thumbnail(output_key)
         return output_key if name is None else name.group
+
+    def is_leftover(self, output_key: str, keys: Sequence[str]) -> bool:
+        """Tell whether this is a thumbnail, of whatever scale, of none of these; see ``match``."""
+        name = parse_thumbnail(output_key)
+        if name is None:
+            return False
+        return _owner({key: _place(key) for key in keys}, output_key, name.scale) is None
 
 
 def collections(renditions: Sequence[Rendition], variable: str = "RENDITIONS") -> Collections:

@@ -28,17 +28,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from shard.errors import SettingError
+from shard.model import Format
 from shard.planning import collections, formats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shard.model import Format, Rendition
+    from shard.model import Rendition
 
 _PLACEHOLDERS: Final = ("dir", "name", "stem", "ext", "rendition", "run")
 _FOLDER: Final = "{dir}/"  # vanishes as one where a key has no folder
 _PART: Final = re.compile(r"\{dir\}/|\{[^{}]*\}|[^{}]+|[{}]")
 _NAMED: Final = "A-Za-z0-9-"  # what a rendition's name is made of
+# What a placeholder may stand for in an output's key, as a regular expression.
+_SHAPES: Final = {
+    _FOLDER: "(?:.+/)?",
+    "{dir}": ".*",
+    "{name}": "[^/]+",
+    "{stem}": "[^/]+",
+    "{ext}": r"(?:\.[^/.]*)?",
+}
 _APPENDED: Final = (*formats.DEFAULT_EXTENSIONS, ".")
 
 
@@ -75,6 +84,12 @@ class Layout(Protocol):
 
     def output_group(self, output_key: str) -> str:
         """Return the group of the source keys that this output key could belong to."""
+
+    def is_leftover(self, output_key: str, keys: Sequence[str]) -> bool:
+        """Tell whether an object of the output is one of this layout's that has lost its source.
+
+        ``keys`` are all inputs of its group. ``False`` for a name that this layout never gives.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +141,31 @@ class Pattern:
         while output_key.endswith(_APPENDED):
             output_key = output_key[: output_key.rindex(".")]
         return output_key
+
+    def is_leftover(self, output_key: str, keys: Sequence[str]) -> bool:
+        """Tell whether the pattern can have made this key, and of none of these."""
+        if not self._matches(output_key):
+            return False
+        return not any(
+            output_key in self.candidates(key, rendition)
+            for key in keys
+            for rendition in self.renditions
+        )
+
+    def _matches(self, output_key: str) -> bool:
+        """Tell whether some source key and rendition expand to this key, as far as one can tell."""
+        kept = {ext for fmt in formats.KEPT for ext in formats.extensions(fmt)}
+        ext = formats.extension(output_key).lower()
+        names = []
+        for rendition in self.renditions:
+            is_kept = rendition.format is Format.KEEP
+            if ext in (kept if is_kept else formats.extensions(rendition.format)):
+                names.append(re.escape(rendition.name))
+        shapes = {**_SHAPES, "{rendition}": f"(?:{'|'.join(names)})"}
+        shape = "".join([shapes.get(part, re.escape(part)) for part in self.parts])
+        appended = "|".join(map(re.escape, formats.DEFAULT_EXTENSIONS))
+        whole = f"{shape}(?:{appended})?"
+        return bool(names) and re.fullmatch(whole, output_key, re.DOTALL) is not None
 
     def _expand(self, key: str, rendition: str) -> str:
         folder, slash, name = key.rpartition("/")
