@@ -35,7 +35,7 @@ class Sample:
     size: int
     verdicts: list[Verdict] = field(default_factory=list)
     _passed: int = 0
-    _random: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 - no secret
+    _random: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311  # nosec B311  # no secret
 
     def add(self, verdict: Verdict) -> None:
         """Take one into account."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from shard.execution.pool import Pool
     from shard.execution.run_record import RunRecord
     from shard.model import Item
-    from shard.planning.layout import Layout
+    from shard.planning.layout import Reversible
     from shard.planning.location import Location
     from shard.planning.settings import TaskSettings
     from shard.storage.base import Store
@@ -129,7 +129,7 @@ class Opening:
             raise SettingError("OUTPUT_FOLDER", self.output_of(ours).url, accepted)
         return ours
 
-    def layout(self, record: RunRecord) -> Layout:
+    def layout(self, record: RunRecord) -> Reversible:
         """Return the run's rule for output keys. Raises ``SettingError``."""
         stamp = run_stamp(record.started)
         return parse_layout(self.settings.layout, self.settings.renditions, stamp)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from shard.model import Item
-    from shard.planning.layout import Layout
+    from shard.planning.layout import Reversible
     from shard.planning.verdicts import Verdict
     from shard.storage.base import Store
 
@@ -42,7 +42,7 @@ class Subject:
     collections: frozenset[str] = frozenset()
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> Reversible:
         """The rule for output keys."""
         return self.rules.layout
 

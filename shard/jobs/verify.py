@@ -144,7 +144,7 @@ def _case(
     subject = Subject(
         source=settings.source.url,
         output=recipe.output,
-        rules=Rules(recipe.layout, settings.renditions),
+        rules=Rules(opening.layout(record), settings.renditions),
         list_source=lambda: open_store(settings.source.url, opening.options).list(),
         list_output=lambda: opening.existing(recipe),
         exclude=opening.excluded(record),

@@ -85,6 +85,10 @@ class Layout(Protocol):
     def output_group(self, output_key: str) -> str:
         """Return the group of the source keys that this output key could belong to."""
 
+
+class Reversible(Layout, Protocol):
+    """A layout that knows its own outputs without their sources: so they can be verified."""
+
     def is_leftover(self, output_key: str, keys: Sequence[str]) -> bool:
         """Tell whether an object of the output is one of this layout's that has lost its source.
 
@@ -183,7 +187,7 @@ class Pattern:
 
 def parse_layout(
     text: str, renditions: Sequence[Rendition], run: str, variable: str = "LAYOUT"
-) -> Layout:
+) -> Reversible:
     """Read ``mirror``, ``flat``, ``collections``, or a template of placeholders.
 
     Placeholders: ``{dir} {name} {stem} {ext} {rendition} {run}``.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from shard.model import Item, Rendition
-    from shard.planning.layout import Layout
+    from shard.planning.layout import Reversible
 
 
 class Kind(StrEnum):
@@ -69,7 +69,7 @@ class Verdict:
 class Rules:
     """What a job was to make of every item, and how it names it."""
 
-    layout: Layout
+    layout: Reversible
     renditions: tuple[Rendition, ...]
 
 
