@@ -35,7 +35,8 @@ class View:
     """What the listings told, and how long they took.
 
     ``items`` are all inputs, ``chains`` those that need work, ``objects`` how many the source and
-    the output hold. ``startup`` and ``listing`` are seconds of a task on this machine.
+    the output hold. ``startup`` and ``listing`` are seconds of a task on this machine,
+    ``startup_cpu`` what of the first was computing.
     """
 
     items: Sequence[Item]
@@ -44,6 +45,7 @@ class View:
     settings: TaskSettings
     layout: Layout
     startup: float
+    startup_cpu: float
     listing: float
 
 
@@ -131,7 +133,12 @@ class _Work:
 def here(view: View, strata: Sequence[Stratum], trial: Trial) -> Here:
     """Return the forecast for this machine."""
     seen = observations(view.chains, strata, trial)
-    sums = Sums.of(strata, seen)
+    works = [work for chain in view.chains for work in chain.works]
+    renditions, size = (
+        sum(len(work.renditions) for work in works),
+        sum(work.item.size for work in works),
+    )
+    sums = Sums.of(strata, seen).at_most(len(works), renditions, size)
     waiting = sum(one.waiting for one in seen.values())
     busy = waiting + sum(one.cpu + one.crowded for one in seen.values())
     return Here(
@@ -147,14 +154,17 @@ def here(view: View, strata: Sequence[Stratum], trial: Trial) -> Here:
 
 
 def array(
-    view: View, strata: Sequence[Stratum], trial: Trial, wanted: tuple[Shape, float]
+    view: View, strata: Sequence[Stratum], trial: Trial, wanted: tuple[Shape, float, Sums]
 ) -> Array:
-    """Return the forecast for an engine. ``wanted``: a task's shape, the deadline in seconds."""
-    shape, deadline = wanted
+    """Return the forecast for an engine.
+
+    ``wanted``: a task's shape, the deadline in seconds, the sums as forecast for this machine.
+    """
+    shape, deadline, sums = wanted
     seen = observations(view.chains, strata, trial)
     times = {at: shape.work(one) for at, one in seen.items()}
     work = _Work.of(view.chains, strata, times, shape.cpus)
-    fixed = shape.startup + view.startup / shape.speed + view.listing
+    fixed = shape.startup + view.startup_cpu / shape.speed + view.listing
     slicer = Slicer(view.settings.slice, view.items, view.layout)
     worst = work.relative.high
     tasks = forecast.tasks_for(
@@ -169,7 +179,7 @@ def array(
     seconds = work.relative * work.heaviest(slices[view.settings.slice]) + fixed
     held = max(1, len(view.items) // tasks.count)
     memory = forecast.memory(trial.worker_memory, shape.cpus, held)
-    bill = forecast.bill(Sums.of(strata, seen), view.objects, tasks.count, seconds.value)
+    bill = forecast.bill(sums, view.objects, tasks.count, seconds.value)
     gib = max(0.5, math.ceil(memory.value / 0.5) * 0.5)
     mean = work.total * (1 / (tasks.count * shape.cpus)) + fixed
     size = forecast.Size(mean, tasks.count, shape.cpus, gib)

@@ -16,7 +16,7 @@ from shard.execution.opening import Opening
 from shard.execution.outlook import View, array, here
 from shard.execution.plan_record import Subject
 from shard.execution.signals import Interrupted, Stop
-from shard.execution.trial import run_trial
+from shard.execution.trial import Trial, run_trial
 from shard.model import Task
 from shard.planning import sampling
 from shard.planning.location import output_base
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from shard.execution.run_record import RunRecord
     from shard.execution.supply import Chain
     from shard.execution.totals import Totals
-    from shard.execution.trial import Trial
     from shard.execution.work import Recipe
     from shard.model import Item
     from shard.planning.forecast import Shape
@@ -99,7 +98,7 @@ def run_plan(
     ``settings`` are a dry run's of one task. ``say`` gets the plan. Raises ``ShardError``, or
     ``Interrupted`` where a signal ends the sample.
     """
-    started = processes.age()
+    started, computed = processes.age(), time.process_time()
     with Stop() as stop:
         opening = Opening(settings)
         pool = opening.start_pool()
@@ -117,12 +116,12 @@ def run_plan(
         settings=settings,
         layout=recipe.layout,
         startup=started + trial.warm_up,
+        startup_cpu=computed,
         listing=seen.seconds,
     )
-    outlook = (
-        here(view, strata, trial),
-        array(view, strata, trial, (question.shape, question.deadline)),
-    )
+    ours = here(view, strata, trial)
+    wanted = (question.shape, question.deadline, ours.sums)
+    outlook = (ours, array(view, strata, trial, wanted))
     plan = _conclude(opening, record, question, (outlook, seen, trial))
     if question.save:
         base = output_base(settings.source, settings.output, settings.output_bucket)
@@ -177,6 +176,8 @@ def _try(
     around: tuple[Stop, Show],
 ) -> Trial:
     (recipe, chains), (stop, show) = what, around
+    if not chains:
+        return Trial()
     show.start(sum(len(w.renditions) for c in chains for w in c.works), "rendering the sample")
     trial = run_trial(opening, pool, recipe, chains, (stop, show.update))
     show.end(trial.totals)

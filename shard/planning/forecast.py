@@ -7,7 +7,7 @@ what it computes, divided by the speed of the core, and what a worker waits for 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from shard.planning import prices, sampling
@@ -26,6 +26,8 @@ MODEL_ERROR: Final = 0.10
 
 _PAGE: Final = 1000
 _CHECKPOINT: Final = 30.0
+_TAIL: Final = 64
+_PARTS: Final = 3
 _PROCESS: Final = 80 << 20
 _ITEM: Final = 1200
 """Bytes that an item of a slice takes in the task's process (measured: about 1 kB)."""
@@ -96,6 +98,18 @@ class Sums:
             bytes_read=total(lambda one: one.bytes_read),
             reads=total(lambda one: one.reads),
             failed=sampling.share(strata, {at: one.failed > 0 for at, one in seen.items()}),
+        )
+
+    def at_most(self, images: int, renditions: int, size: int) -> Sums:
+        """Return the sums cut off at what is possible for so many images of ``size`` bytes.
+
+        A large remote object is read in three parts at most, one of them its last 64 bytes again.
+        """
+        return replace(
+            self,
+            thumbnails=self.thumbnails.at_most(renditions),
+            bytes_read=self.bytes_read.at_most(size + images * _TAIL),
+            reads=self.reads.at_most(images * _PARTS),
         )
 
 

@@ -56,6 +56,10 @@ class Range:
             self.value, max(0.0, low), self.value + math.hypot(self.high - self.value, more)
         )
 
+    def at_most(self, limit: float) -> Range:
+        """Return the range cut off at what is possible."""
+        return Range(min(self.value, limit), min(self.low, limit), min(self.high, limit))
+
     def holds(self, actual: float) -> bool:
         """Tell whether ``actual`` lies within the range."""
         return self.low <= actual <= self.high

@@ -6,6 +6,7 @@ import math
 import shlex
 from typing import TYPE_CHECKING, Final
 
+from shard.planning import prices
 from shard.planning.settings import VARIABLES
 
 if TYPE_CHECKING:
@@ -35,11 +36,14 @@ def command(settings: TaskSettings, array: Array) -> str:
     source, output = settings.source.url, settings.output
     if settings.source.scheme == "file":
         return shlex.join(["shard", "run", source, *([output.url] if output else []), *options])
+    engine = _ENGINES.get(settings.source.scheme, _OTHERWISE)
+    given = (p.memory(array.gib, array.shape.cpus) for p in prices.COMPUTE if p.engine == engine)
+    memory = round(next(given, array.gib) * 1024)
     seconds = max(_LEAST_TIMEOUT, array.seconds.high * _SPARE)
     words = [
-        *("shard", "deploy", _ENGINES.get(settings.source.scheme, _OTHERWISE)),
+        *("shard", "deploy", engine),
         *("--tasks", str(array.tasks.count), "--cpu", str(array.shape.cpus)),
-        *("--memory", f"{round(array.gib * 1024)}MiB", "--timeout", f"{math.ceil(seconds / 60)}m"),
+        *("--memory", f"{memory}MiB", "--timeout", f"{math.ceil(seconds / 60)}m"),
         *("--input", source),
         *(("--output", output.url) if output else ()),
         *options,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 _WORTH_SAYING = 0.1
+_LEAST_DOLLARS = 0.0001
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,9 @@ def text(plan: Plan) -> str:
     ]
     if plan.listed.needed:
         lines += [*_here(plan), *_array(plan), *_slices(plan), *_costs(plan)]
-        lines.append(_row("start it", plan.command))
-    if plan.saved:
+        if not plan.array.tasks.reason:
+            lines.append(_row("start it", plan.command))
+    if plan.saved and plan.listed.needed:
         lines.append(_row("saved", f"{plan.saved}: `shard status` will hold the run against it"))
     return "\n".join(lines)
 
@@ -201,6 +203,8 @@ def _array(plan: Plan) -> Iterator[str]:
 
 def _slices(plan: Plan) -> Iterator[str]:
     array = plan.array
+    if array.tasks.count == 1:
+        return  # one task has it all, whatever the rule
     yield _row("slice", f"{'heaviest':>14} {'lightest':>14}")
     for rule, loads in array.slices.items():
         heaviest, lightest = array.ends(loads.heaviest), array.ends(loads.lightest)
@@ -223,6 +227,8 @@ def _money(cost: Cost) -> str:
 
 
 def _dollars(amount: float) -> str:
+    if 0 < amount < _LEAST_DOLLARS:
+        return f"<${_LEAST_DOLLARS}"
     return f"${amount:.2f}" if amount >= 1 else f"${amount:.4f}" if amount else "$0"
 
 
