@@ -24,9 +24,9 @@ FROM ${BASE_IMAGE}
 COPY --from=build /opt/shard /opt/shard
 COPY --from=build /app /app
 WORKDIR /app
-# With an arena for each thread a third of a task's memory is freed but not given back.
+# With an arena for each thread, two fifths of a task's memory is freed but not given back.
 ENV PATH=/opt/shard/bin:$PATH \
-    MALLOC_ARENA_MAX=2 \
+    MALLOC_ARENA_MAX=1 \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 ARG VERSION=unknown

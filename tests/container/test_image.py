@@ -144,3 +144,14 @@ def test_the_templates_lie_beside_the_program() -> None:
     done = _inside("ls", "/app/deploy")
 
     assert set(done.stdout.split()) == {path.name for path in (ROOT / "deploy").iterdir()}
+
+
+def test_the_lean_image_names_the_missing_extra() -> None:
+    """A command that it cannot run says what to install."""
+    lean = Container(image=image("SHARD_TEST_LEAN_IMAGE"))
+    store = ["--input", "s3://photos/in", "--output", "s3://photos/out"]
+    done = lean.run("shard", "deploy", "kubernetes", "--tasks", "4", *store)
+
+    assert done.returncode == 2
+    assert "shard[deploy]" in done.stderr
+    assert "Traceback" not in done.stderr
