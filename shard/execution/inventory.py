@@ -115,11 +115,8 @@ class Inventory:
         """Outcomes that the slice will have."""
         return None if self.expected is None else self.expected * len(self.renditions)
 
-    def prepare(self, stop: Stop) -> Iterable[tuple[Outcome, ...]]:
+    def prepare(self, stop: Stop) -> Iterable[tuple[Outcome, ...]]:  # noqa: ARG002 - as Supply's
         """Have nothing to wait for: all is decided on the way."""
-        if stop.requested:
-            with stop.at_once():
-                return ()
         return ()
 
     def steps(self) -> Iterator[Step]:

@@ -39,16 +39,16 @@ def task(summary: Mapping[str, Any], where: Where, more: Iterable[tuple[str, str
     seen = f"{listed}, {words.number(images['slice'])} {'looked at' if by_manifest else 'mine'}"
     if ignored := sum(images["ignored"].values()):
         reasons = ", ".join(f"{why} {words.number(n)}" for why, n in images["ignored"].items())
-        seen += f"; {words.number(ignored)} no input ({reasons})"
+        seen += f"; {reasons}" if by_manifest else f"; {words.number(ignored)} no input ({reasons})"
     lines = [head, _row("manifest" if by_manifest else "source", seen)]
     lines += _counts(Totals.from_json(summary["totals"]), summary["seconds"])
     if not by_manifest:
         lines += _why_fresh(Totals.from_json(summary["totals"]))
     if images["left"] is None:
-        why = "" if by_manifest else ", the listing was not complete"
-        lines.append(_row("left", f"unknown{why}: run it again"))
+        lines.append(_row("left", "unknown, the listing was not complete: run it again"))
     elif images["left"]:
-        lines.append(_row("left", f"{words.plural(images['left'], 'image')}: run it again"))
+        again = "" if by_manifest else ": run it again"
+        lines.append(_row("left", words.plural(images["left"], "image") + again))
     if images["beyond_limit"]:
         lines.append(_row("beyond", f"{words.plural(images['beyond_limit'], 'image')} over LIMIT"))
     return "\n".join([*lines, *_where(where), *(_row(*row) for row in more)])
