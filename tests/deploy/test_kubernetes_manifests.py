@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import kubernetes_validate
@@ -17,6 +18,7 @@ from shard.planning.deployments.base import Sizing, parse
 from shard.planning.engine import task_from
 from shard.planning.settings import TaskSettings
 from tests.kubectl import kustomize
+from tests.program import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -163,6 +165,20 @@ def test_kustomize_says_the_number_of_tasks_once(name: str, tmp_path: Path) -> N
 
     assert (job["completions"], job["maxFailedIndexes"]) == (37, 37)
     assert env_of(documents)["TASK_COUNT"] == "37"
+
+
+def test_the_overlay_in_the_docs_page_builds(tmp_path: Path) -> None:
+    """Someone's own overlay, as written there, keeps TASK_COUNT equal to its completions."""
+    page = (ROOT / "docs" / "engines" / "kubernetes.md").read_text()
+    shutil.copytree(FOLDER, tmp_path / "kubernetes")
+    (tmp_path / "own").mkdir()
+    text = page.partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "own" / "kustomization.yaml").write_text(text)
+    documents = list(yaml.safe_load_all(kustomize(tmp_path / "own")))
+
+    assert job_of(documents)["completions"] == 50
+    env = env_of(documents)
+    assert (env["TASK_COUNT"], env["INPUT_FOLDER"]) == ("50", "s3://scans/2026")
 
 
 @pytest.mark.parametrize(

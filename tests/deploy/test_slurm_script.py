@@ -33,7 +33,13 @@ def deployment(
     **sizing: str | None,
 ) -> Deployment:
     """Return a deployment of 3 tasks, less what is said otherwise."""
-    sizes = {"name": "shard", "image": "shard:1", "tasks": "3", "parallel": None, "retries": "2"}
+    sizes = {
+        "name": "shard",
+        "image": "registry.example/shard:1",
+        "tasks": "3",
+        "parallel": None,
+        "retries": "2",
+    }
     sizes |= {"timeout": "1h", "memory": "512MiB", "cpu": "1"} | sizing
     return parse(Sizing(**sizes), variables, options or {}, SLURM.OPTIONS)  # type: ignore[arg-type]  # all but parallel are texts
 
@@ -168,7 +174,7 @@ def test_apptainer_mounts_the_local_folders(site: Site, tmp_path: Path) -> None:
 
 def test_without_a_file_apptainer_takes_the_image_from_its_registry(site: Site) -> None:
     """--image is a container image, as on any other engine."""
-    site.run(script_of(deployment({"INPUT_FOLDER": "s3://b/i"}, image="registry.example/shard:1")))
+    site.run(script_of(deployment({"INPUT_FOLDER": "s3://b/i"})))
 
     assert "docker://registry.example/shard:1" in site.called()
 
@@ -224,12 +230,14 @@ def test_what_is_asked_of_slurm_follows_the_flags() -> None:
         ({"account": "x y"}, "--account"),
         ({"log-folder": "/logs/%j"}, "--log-folder"),
         ({"checkout": "/opt/shard", "sif": "/shard.sif"}, "--sif"),
+        ({"image": "shard:0.1.0"}, "--image"),
     ],
 )
 def test_a_wrong_slurm_option_is_named(options: dict[str, str | None], named: str) -> None:
-    """A directive cannot be quoted, so its value must be plain."""
+    """A directive cannot be quoted, so its value must be plain; an image must be somewhere."""
+    image = {"image": options.pop("image")} if "image" in options else {}
     with pytest.raises(SettingError) as raised:
-        script_of(deployment({"INPUT_FOLDER": "s3://b/i"}, options))
+        script_of(deployment({"INPUT_FOLDER": "s3://b/i"}, options, **image))
 
     assert raised.value.variable == named
 

@@ -105,16 +105,26 @@ def notes(deployment: Deployment) -> tuple[str, ...]:
     """Return how to start the Job, watch it, and what it needs to find."""
     where = f" -n {deployment.options['namespace']}" if deployment.options["namespace"] else ""
     if deployment.options.get("schedule"):
-        said = [f"kubectl apply{where} -f -; each run is a Job of its own"]
+        said = [f"pipe this into: kubectl apply{where} -f -"]
     else:
+        # A Job's template cannot be changed, so an earlier one of the name has to go.
         said = [
-            f"kubectl replace{where} --force -f -  (a Job cannot be changed, only replaced)",
-            f"kubectl wait{where} job/{deployment.name} --for=condition=complete --timeout=-1s",
+            f"pipe this into: kubectl replace{where} --force -f -",
+            f"watch it: kubectl get{where} job {deployment.name} --watch",
         ]
+    if "/" not in deployment.image:
+        said.append(f"{deployment.image} names no registry: nodes must have it, or give --image")
+    if (
+        "gcs" in _components(deployment)
+        and not _keyless(deployment)
+        and not _makes_account(deployment)
+    ):
+        said.append("gs:// is read as the namespace's default account: --google-service-account")
     if "s3" in _components(deployment) and not _keyless(deployment):
         secret = deployment.options["secret"] or _ACCESS_KEYS
         said.append(
-            f"kubectl create{where} secret generic {secret} --from-literal=AWS_ACCESS_KEY_ID=... "
+            f"needs: kubectl create{where} secret generic {secret} "
+            "--from-literal=AWS_ACCESS_KEY_ID=... "
             "--from-literal=AWS_SECRET_ACCESS_KEY=...  (or --role-arn)"
         )
     if "pvc" in _components(deployment):

@@ -32,6 +32,9 @@ _SCRIPT: Final = "shard.sbatch"
 _MOST_BY_DEFAULT: Final = 1001
 """Slurm's MaxArraySize where the site has not set it: the largest id is one less."""
 
+_KILL_WAIT: Final = 30
+"""Slurm's seconds from SIGTERM to SIGKILL where the site has not set them."""
+
 _WORD: Final = (re.compile(r"[\w.,+-]+", re.ASCII), "a name: letters, digits, '_', '-', '.', ','")
 _PATH: Final = (
     re.compile(r"[^\s\x00-\x1f%\\]+", re.ASCII),
@@ -91,11 +94,16 @@ def _body(lines: list[str], deployment: Deployment) -> list[str]:
 
 def notes(deployment: Deployment) -> tuple[str, ...]:
     """Return how to start the array, and what the site must allow."""
-    said = ["sbatch < this script; squeue --me shows the tasks, scancel ID ends them"]
+    said = ["pipe this into: sbatch", "watch it: squeue --me; end it: scancel ID"]
     if deployment.tasks > _MOST_BY_DEFAULT:
         said.append(
             f"{deployment.tasks} tasks need a MaxArraySize of {deployment.tasks} or more: "
             "scontrol show config | grep MaxArraySize"
+        )
+    if deployment.stopping > _KILL_WAIT:
+        said.append(
+            f"GRACE asks for {deployment.stopping} s from scancel to the end: "
+            "scontrol show config | grep KillWait must not be less"
         )
     if not deployment.options.get("checkout") and not deployment.options.get("sif"):
         said.append(
@@ -113,6 +121,9 @@ def _check(deployment: Deployment) -> None:
     checkout, sif = deployment.options.get("checkout"), deployment.options.get("sif")
     if checkout and sif:
         raise SettingError("--sif", sif, "either --sif or --checkout, not both")
+    if not checkout and not sif and "/" not in deployment.image:
+        accepted = "an image in a registry; or --checkout FOLDER, or --sif FILE"
+        raise SettingError("--image", deployment.image, accepted)
 
 
 def _directives(deployment: Deployment) -> dict[str, str]:
