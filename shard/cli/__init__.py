@@ -16,6 +16,7 @@ _COMMANDS = {
     "plan": "forecast the job from a sample: time, tasks, memory, requests, cost",
     "deploy": "print an engine's manifest, filled in: Kubernetes, Slurm, ...",
     "doctor": "look at all that a task depends on, and say what would go wrong",
+    "scan": "write down which originals there are and which thumbnails they have: a manifest",
     "generate": "make the thumbnails that a manifest shows to be missing",
     "upload": "bring a folder of originals into a bucket, each with its thumbnail",
     "verify": "is everything there, fresh, readable, and nothing besides",

@@ -17,12 +17,14 @@ from shard.planning.engine import task_from
 from shard.report.progress import PROGRESS_FILE, Bar, File, Lines, Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rich.console import Console
 
     from shard.execution.account import Progress
     from shard.jobs.array import JointProgress
+    from shard.report.scan import Listed
+    from shard.report.tables import Block
     from shard.report.upload import Watch
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -148,6 +150,26 @@ class Voice:
         from rich.console import Console
 
         return Console(stderr=True)
+
+    def listed(self, *, quiet: bool) -> Listed:
+        """Return who shows how far a scan is."""
+        from shard.report.scan import Listed
+
+        return Listed(self._console() if self._is_terminal else None, quiet=quiet)
+
+    def show(self, blocks: Sequence[Block]) -> None:
+        """Say text and tables: drawn where stdout is a terminal, plain anywhere else."""
+        from shard.report.tables import Table, plain
+
+        if self._format == "json" or not sys.stdout.isatty():
+            self.say(plain(blocks))
+            return
+        from rich.console import Console
+
+        console = Console(highlight=False)
+        for block in blocks:
+            shown = block.rich() if isinstance(block, Table) else block
+            console.print(shown, markup=False, soft_wrap=isinstance(block, str))
 
     def say(self, text: str) -> None:
         """Say a summary: to stdout, or as a record of the log."""

@@ -48,8 +48,8 @@ class Address:
         return max(found, key=len, default="")
 
     def beside(self, ending: str) -> Address:
-        """Return the file of the same name with another ending."""
-        return replace(self, name=self.name.removesuffix(self.suffix) + ending)
+        """Return the file of the same name and one more ending."""
+        return replace(self, name=self.name + ending)
 
     def store(self) -> Store:
         """Open the store of the folder."""
@@ -59,6 +59,12 @@ class Address:
         """Write the file, whole or not at all."""
         suffix = self.suffix or ".jsonl"
         self.store().write(self.name, path, content_type=_TYPES[suffix])
+
+    def probe(self) -> None:
+        """Raise ``StorageError`` where the file could not be written; leaves nothing behind."""
+        trial = replace(self, name=f"{self.name}.trial")
+        trial.store().write(trial.name, b"", content_type="text/plain")
+        trial.store().delete(trial.name)
 
     def size(self) -> int:
         """Return its bytes. Raises ``StorageError`` if it is not there."""

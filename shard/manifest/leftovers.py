@@ -1,7 +1,7 @@
 """What a scan found besides originals and their thumbnails: a small file beside the manifest.
 
-The manifest's own fields are fixed, so ``manifest.parquet`` has ``manifest.leftovers.jsonl`` beside
-it, always, with one object a line; the first line says of which scan it is.
+The manifest's own fields are fixed, so beside ``m.parquet`` there is ``m.parquet.leftovers.jsonl``,
+always, with one object a line; the first line says of which scan it is.
 """
 
 from __future__ import annotations

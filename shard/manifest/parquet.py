@@ -7,6 +7,7 @@ task finds its slice without reading anything else. No unit (``slices.unit``) sp
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -100,14 +101,30 @@ class ParquetWriter:
             [prefix + row.base_thumbnail_key for row in rows],
             [row.collection for row in rows],
             [row.filename for row in rows],
-            [[_nested(t, prefix) for _, t in sorted(row.thumbnails.items())] for row in rows],
         )
         arrays = [
             self._pa.array(column, type=kind)
-            for column, kind in zip(columns, self._schema.types, strict=True)
+            for column, kind in zip(columns, self._schema.types[:-1], strict=True)
         ]
+        arrays.append(self._nested([_by_scale(row) for row in rows]))
         self._batches.append(self._pa.record_batch(arrays, schema=self._schema))
         self._rows = []
+
+    def _nested(self, rows: list[list[Thumbnail]]) -> Any:
+        """Return the column of thumbnails, made of flat ones: faster than of objects."""
+        pa, nested = self._pa, self._schema.types[-1]
+        flat = [thumbnail for row in rows for thumbnail in row]
+        columns = (
+            [thumbnail.scale for thumbnail in flat],
+            [self._prefix + thumbnail.key for thumbnail in flat],
+            [thumbnail.size for thumbnail in flat],
+            [thumbnail.modified for thumbnail in flat],
+        )
+        fields = list(nested.value_type)
+        arrays = [pa.array(c, type=f.type) for c, f in zip(columns, fields, strict=True)]
+        structs = pa.StructArray.from_arrays(arrays, fields=fields)
+        ends = itertools.accumulate(map(len, rows), initial=0)
+        return pa.ListArray.from_arrays(pa.array(ends, type=pa.int32()), structs, type=nested)
 
     def _flush(self) -> None:
         if self._rows:
@@ -119,13 +136,8 @@ class ParquetWriter:
         self._batches, self._weights, self._count = [], {}, 0
 
 
-def _nested(thumbnail: Thumbnail, prefix: str) -> dict[str, Any]:
-    return {
-        "scale": thumbnail.scale,
-        "key": prefix + thumbnail.key,
-        "size": thumbnail.size,
-        "modified": thumbnail.modified,
-    }
+def _by_scale(record: Record) -> list[Thumbnail]:
+    return [thumbnail for _, thumbnail in sorted(record.thumbnails.items())]
 
 
 class ParquetFile:

@@ -31,7 +31,7 @@ from shard.planning import formats
 from shard.planning.freshness import decide
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from shard.model import Item, Rendition
 
@@ -229,33 +229,42 @@ def match(originals: Sequence[Item], thumbnails: Iterable[Item]) -> Matched:
     ============================  =================================================
     """
     result = Matched({item.key: {} for item in originals})
+    places = {item.key: _place(item.key) for item in originals} if len(originals) > 1 else {}
+    result.duplicates.extend(_duplicates(originals, places))
     found: dict[tuple[str, int], list[Item]] = {}
-    places = {item.key: _place(item.key) for item in originals}
-    first: dict[str, str] = {}
-    for item in originals:
-        winner = first.setdefault(expected_key(places[item.key], 1), item.key)
-        if winner != item.key:
-            result.duplicates.append((item, winner))
     for thumbnail in thumbnails:
         name = parse_thumbnail(thumbnail.key)
-        owner = None if name is None else _owner(places, thumbnail.key, name.scale)
+        owner = None
+        if name is not None and len(originals) == 1:
+            owner = originals[0].key
+        elif name is not None:
+            mine = (
+                key for key, p in places.items() if expected_key(p, name.scale) == thumbnail.key
+            )
+            owner = next(mine, None)
         if name is None or owner is None:
             result.orphans.append(thumbnail)
         else:
             found.setdefault((owner, name.scale), []).append(thumbnail)
-    by_key = {item.key: item for item in originals}
-    for (owner, scale), candidates in sorted(found.items()):
-        expected = expected_key(places[owner], scale)
-        best, *others = sorted(candidates, key=lambda t: _rank(by_key[owner], t, expected))
-        result.thumbnails[owner][scale] = best
-        result.extras.extend(others)
+    for (owner, scale), candidates in found.items():
+        if len(candidates) > 1:
+            original = next(item for item in originals if item.key == owner)
+            expected = expected_key(_place(owner), scale)
+            candidates.sort(key=lambda t: _rank(original, t, expected))
+            result.extras.extend(candidates[1:])
+        result.thumbnails[owner][scale] = candidates[0]
     return result
 
 
-def _owner(places: dict[str, Place], key: str, scale: int) -> str | None:
-    if len(places) == 1:
-        return next(iter(places))
-    return next((own for own, p in places.items() if expected_key(p, scale) == key), None)
+def _duplicates(
+    originals: Sequence[Item], places: Mapping[str, Place]
+) -> Iterator[tuple[Item, str]]:
+    """Yield the originals whose thumbnails an earlier one has, with that one's key."""
+    first: dict[str, str] = {}
+    for item in originals if places else ():
+        winner = first.setdefault(expected_key(places[item.key], 1), item.key)
+        if winner != item.key:
+            yield item, winner
 
 
 def _rank(original: Item, thumbnail: Item, expected: str) -> tuple[bool, bool, str]:

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from shard.storage.base import StorageOptions
 
 S3_REMEDY = (
-    "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or AWS_PROFILE, or the task's role), "
-    "AWS_ENDPOINT_URL, and that they may list, read and write this bucket"
+    "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (for manifests: S3_ACCESS_KEY and "
+    "S3_SECRET_KEY; or AWS_PROFILE, or the task's role), AWS_ENDPOINT_URL (S3_ENDPOINT), and that "
+    "they may list, read and write this bucket"
 )
 GCS_REMEDY = (
     "check the task's service account (or run `gcloud auth application-default login`), and that "
