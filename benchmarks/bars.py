@@ -58,6 +58,12 @@ def bars(results: Results) -> Iterator[Bar]:
         figures = results["listing"]["s3 task"]
         what = "peak memory of a task that lists 1,000,000 keys and owns 1 %"
         yield Bar(what, 200, figures["peak_mb"], unit="MB", at_most=True)
+    if "scan" in results:
+        figures = results["scan"]["folders"]
+        what = f"scan of {figures['objects']:,} objects in memory, objects a second"
+        yield Bar(what, 20_000, figures["objects_per_second"], unit="a second")
+        what = "peak memory of that scan, to .parquet"
+        yield Bar(what, 300, figures["peak_mb"], unit="MB", at_most=True)
     if "startup" in results:
         what = "`process.py` to its first local listing"
         yield Bar(what, 1.0, results["startup"]["median"], unit="s", at_most=True)

@@ -130,6 +130,8 @@ def _rest(results: Results) -> Iterator[str]:
         yield from _memory(results["memory"])
     if "listing" in results:
         yield from _listing(results["listing"])
+    if "scan" in results:
+        yield from _scan(results["scan"])
     if "startup" in results:
         result = results["startup"]
         slowest = sorted(result["imports_ms"].items(), key=lambda item: -item[1])
@@ -172,6 +174,25 @@ def _listing(result: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     task = result["s3 task"]
     yield f"A whole task with DRY_RUN over the same S3 keys: {task['peak_mb']} MB."
+    yield ""
+
+
+def _scan(result: Mapping[str, Any]) -> Iterator[str]:
+    yield "## `shard scan` to `.parquet`, from a store in memory"
+    yield ""
+    yield (
+        "Half the objects are originals, half their thumbnails: in two levels of hash folders in "
+        "three collections (`folders`), or all in one folder, listed in no order (`flat`)."
+    )
+    yield ""
+    yield "| tree | objects | seconds | CPU seconds | objects a second | peak memory, MB |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for name in ("folders", "flat"):
+        figures = result[name]
+        yield (
+            f"| {name} | {figures['objects']:,} | {figures['seconds']} | {figures['cpu']} "
+            f"| {figures['objects_per_second']:,} | {figures['peak_mb']} |"
+        )
     yield ""
 
 

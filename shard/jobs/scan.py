@@ -104,7 +104,7 @@ def run_scan(wish: Wish, listed: Listed, say: Callable[[list[Block]], None]) -> 
 
 def _left(files: _Files, wish: Wish, leftover: Leftover) -> None:
     files.leftovers.add(leftover)
-    if wish.show is not None:
+    if wish.show is not None and wish.limit is None:
         wish.show(f"{leftover.key}  {leftover.kind}")
 
 

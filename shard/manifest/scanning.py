@@ -60,7 +60,7 @@ class Scan:
             yield from parts
 
     def _open(self, name: str) -> tuple[Gathering, list[Part]]:
-        loose = Gathering(name, self.spool, self.seen)
+        loose = Gathering(name, self.spool, self.seen, loose=True)
         return loose, open_collection(self.store, name, self.threads // 2, loose.take)
 
     def _gather(self, piece: Gathering | Part) -> Gathering:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import IO
 
 _T = TypeVar("_T")
-_CHUNK = 500
+_CHUNK = 100
 
 
 class Sorter(Generic[_T]):

@@ -135,6 +135,7 @@ def test_a_scan_is_what_matching_at_once_gives(
 ) -> None:
     """Parts, spilled runs and merging change nothing: same records, same leftovers."""
     monkeypatch.setattr(gathering, "_HELD", 3 if small else 1000)
+    monkeypatch.setattr(gathering, "_HELD_LOOSE", 3 if small else 1000)
     monkeypatch.setattr(discovery, "_ENOUGH", 4 if small else 32)
     monkeypatch.setattr(discovery, "_TOO_MANY", 2 if small else 512)
     keys |= {f"{name}/originals/first.jpg" for name in ("c", "c-", "cc")}
