@@ -31,7 +31,7 @@ from shard.planning import formats
 from shard.planning.freshness import decide
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from shard.model import Item, Rendition
 
@@ -174,7 +174,7 @@ class Collections:
         name = parse_thumbnail(output_key)
         if name is None:
             return False
-        return _owner({key: _place(key) for key in keys}, output_key, name.scale) is None
+        return _owner(keys, output_key, name.scale) is None
 
 
 def collections(renditions: Sequence[Rendition], variable: str = "RENDITIONS") -> Collections:
@@ -229,19 +229,12 @@ def match(originals: Sequence[Item], thumbnails: Iterable[Item]) -> Matched:
     ============================  =================================================
     """
     result = Matched({item.key: {} for item in originals})
-    places = {item.key: _place(item.key) for item in originals} if len(originals) > 1 else {}
-    result.duplicates.extend(_duplicates(originals, places))
+    keys = [item.key for item in originals]
+    result.duplicates.extend(_duplicates(originals))
     found: dict[tuple[str, int], list[Item]] = {}
     for thumbnail in thumbnails:
         name = parse_thumbnail(thumbnail.key)
-        owner = None
-        if name is not None and len(originals) == 1:
-            owner = originals[0].key
-        elif name is not None:
-            mine = (
-                key for key, p in places.items() if expected_key(p, name.scale) == thumbnail.key
-            )
-            owner = next(mine, None)
+        owner = None if name is None else _owner(keys, thumbnail.key, name.scale)
         if name is None or owner is None:
             result.orphans.append(thumbnail)
         else:
@@ -256,13 +249,18 @@ def match(originals: Sequence[Item], thumbnails: Iterable[Item]) -> Matched:
     return result
 
 
-def _duplicates(
-    originals: Sequence[Item], places: Mapping[str, Place]
-) -> Iterator[tuple[Item, str]]:
+def _owner(keys: Sequence[str], thumbnail: str, scale: int) -> str | None:
+    """Return whose thumbnail this is, among originals of one folder and stem."""
+    if len(keys) == 1:
+        return keys[0]
+    return next((key for key in keys if expected_key(_place(key), scale) == thumbnail), None)
+
+
+def _duplicates(originals: Sequence[Item]) -> Iterator[tuple[Item, str]]:
     """Yield the originals whose thumbnails an earlier one has, with that one's key."""
     first: dict[str, str] = {}
-    for item in originals if places else ():
-        winner = first.setdefault(expected_key(places[item.key], 1), item.key)
+    for item in originals if len(originals) > 1 else ():
+        winner = first.setdefault(expected_key(_place(item.key), 1), item.key)
         if winner != item.key:
             yield item, winner
 
