@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from shard.errors import SettingError
-from shard.execution import runs
+from shard.execution import run_record, runs
 from shard.execution.decoding import Decoding, Sample
 from shard.execution.opening import Opening
 from shard.execution.reconcile import Seen, Subject, reconcile
@@ -80,7 +80,7 @@ def of_run(
     if "SIZES" in flags:
         del told["RENDITIONS"]
     opening = Opening(TaskSettings.parse({**env, **told, **flags}), record.started)
-    base = folder.url.rpartition("/.shard/runs/")[0]
+    base = run_record.base_url(folder.url, record.run) or runs.output_of(record).url
     return _case(opening, record, folder, base, only)
 
 

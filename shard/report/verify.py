@@ -72,7 +72,9 @@ def text(result: Result) -> str:
             lines.append(_row(kind, f"{words.number(count):<11} {_SAID[kind]}" if count else "0"))
             lines += _named(tally, kind)
     if other := tally.counts[Kind.OTHER]:
-        lines.append(_row("others", f"{words.number(other):<11} of other names, left alone"))
+        lines.append(
+            _row("others", f"{words.number(other):<11} of other names or sizes, left alone")
+        )
     if result.opened:
         lines.append(_row("decoded", f"{words.number(result.opened)} opened"))
     lines += _odd(result)

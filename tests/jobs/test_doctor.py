@@ -209,6 +209,26 @@ def test_wrong_access_to_s3_is_told(
     assert all(f["remedy"] for f in data["findings"] if f["level"] == "wrong")
 
 
+def test_a_profile_is_told_as_what_it_is(seaweed: S3Server, tmp_path: Path) -> None:
+    """Credentials of a profile are told with its name and file, and never with their values."""
+    bucket = bucket_with_image(seaweed)
+    key, secret = (seaweed.env[f"AWS_{n}"] for n in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"))
+    (tmp_path / "credentials").write_text(
+        f"[there]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n"
+    )
+    env = {
+        "AWS_PROFILE": "there",
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
+        "AWS_ENDPOINT_URL": seaweed.url,
+        "AWS_REGION": "us-east-1",
+    }
+    code, text, data = doctor(f"s3://{bucket}/in", f"s3://{bucket}/out", variables=env)
+
+    assert code == 0
+    assert "access key, from the shared credentials file, profile 'there'" in text
+    assert secret not in text + json.dumps(data)
+
+
 def test_a_bucket_that_is_missing_is_wrong(moto_s3: S3Server) -> None:
     """A bucket's wrong name is told once, and the other bucket is still looked at."""
     bucket = bucket_with_image(moto_s3)

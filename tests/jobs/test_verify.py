@@ -228,7 +228,7 @@ NAMES = st.sampled_from(["a.jpg", "b.jpg", "a_50x50.jpg", "s/a.jpg", "s/b.jpg", 
 
 
 @settings(
-    max_examples=15,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -387,6 +387,19 @@ def test_a_manifest_against_what_is_there(tmp_path: Path) -> None:
 
     assert (code, wrong(data)) == (1, counted(tree))
     assert data["images"] == len(tree.originals)
+
+
+def test_what_generate_made_is_verified_by_its_run(tmp_path: Path) -> None:
+    """A run of `generate` is found like any: its sizes and its layout are in its record."""
+    tree = make_tree(40)
+    plant(tree, tmp_path / "root")
+    manifest(tmp_path / "m.json", tmp_path / "root", tree)
+    made = shard("generate", "-m", str(tmp_path / "m.json"), "-s", "200", "-s", "64")
+    assert made.returncode == 0, made.stderr
+    _, data = verify(str(tmp_path / "root"))
+
+    assert data["counts"]["fresh"] == data["expected"] == 2 * len(tree.originals)
+    assert data["counts"]["orphan"] == len(tree.orphans)
 
 
 @pytest.mark.parametrize(
