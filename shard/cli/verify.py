@@ -50,14 +50,14 @@ _SIZE = "200"
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 @variable_options(without=[v.name for v in VARIABLES if v.name not in _FLAGS])
 def command(source: str | None, output: str | None, **given: Any) -> None:
-    r"""Compare what there should be with what there is; exit code 0 only if the sums close.
+    """Compare what there should be with what there is; exit code 0 only if the sums close.
 
     \b
-    shard verify RUN_FOLDER_OR_OUTPUT             what a run made, by its own record
-    shard verify INPUT OUTPUT --renditions ...    any source and output
-    shard verify INPUT --layout collections -s 200
-    shard verify -m manifest.parquet -s 200       what a scan found, and what is there now
-    """
+    shard verify RUN_FOLDER_OR_OUTPUT          what a run made, by its own record
+    shard verify INPUT OUTPUT --sizes 200      any source and output
+    shard verify INPUT --layout collections    thumbnails beside originals
+    shard verify -m manifest.parquet -s 200    what a scan found, and what is there
+    """  # noqa: D301 - click's mark for lines that stay as they are
     with sentences(), ExitStack() as files:
         flags = {v.name: text for v in VARIABLES if (text := given.get(v.name.lower()))}
         env = environment({**given, "input_folder": source, "output_folder": output})
