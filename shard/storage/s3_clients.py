@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shard.model import Item
+from shard.storage import s3_lean
 from shard.storage.credentials import CONNECT_TIMEOUT, REFRESH_AFTER
 from shard.storage.s3_facts import etag_md5
 
@@ -176,7 +177,7 @@ class BotoClient:
     """boto3: any key S3 allows, and what the others have no word for: ACLs, checksums."""
 
     def __init__(self, bucket: str, access: S3Access) -> None:
-        self._bucket, self._client = bucket, access.client
+        self._bucket, self._client, self._access = bucket, access.client, access
 
     def head(self, key: str) -> Item:
         """Return the object's facts."""
@@ -193,6 +194,9 @@ class BotoClient:
 
     def put(self, key: str, data: bytes, facts: Mapping[str, Any], *, create_only: bool) -> None:
         """Write the object in one request."""
+        lean = not create_only and s3_lean.can_say(facts)
+        if lean and s3_lean.put(self._access, self._bucket, key, data, facts):
+            return
         extra = {"IfNoneMatch": "*"} if create_only else {}
         self._client.put_object(Bucket=self._bucket, Key=key, Body=data, **facts, **extra)
 
