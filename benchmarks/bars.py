@@ -46,6 +46,9 @@ def bars(results: Results) -> Iterator[Bar]:
         for name, wanted in (("boto3, sequential", 8), ("boto3, 16 threads", 2)):
             measured = results["store"]["ratios"][name]["median"]
             yield Bar(f"S3 with latency, whole process, over {name}", wanted, measured)
+    if "upload" in results:
+        measured = results["upload"]["ratios"]["HEAD and PUT, 20 threads"]["median"]
+        yield Bar("upload with latency, over HEAD and PUT with 20 threads", 2, measured)
     if "renditions" in results:
         measured = results["renditions"]["ratios"]["1024,400,200"]["median"]
         what = "three renditions over the largest alone, whole process"

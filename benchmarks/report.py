@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DOCS = ROOT / "docs"
 _OUR_NAME = {"shard": "**shard run**"}
+_UPLOAD_NAME = {"shard": "**shard upload**, 20 files at a time"}
 _INTRODUCTION = """\
 Made by `make bench` (`benchmarks/report.py` writes this page); every figure was measured, on one
 machine, contenders interleaved. Ratios are medians of the rounds' own ratios; above 1 means that
@@ -49,21 +50,23 @@ def text(results: Results) -> str:
         *(bar.row for bar in bars(results)),
         "",
     ]
-    for section in (_pipeline, _store, _render, _rest):
+    for section in (_pipeline, _store, _upload, _render, _rest):
         lines.extend(section(results))
     lines.extend(["## What stands behind these figures", "", _notes(), ""])
     lines.extend(_surroundings(results))
     return "\n".join(lines)
 
 
-def _programs(result: Mapping[str, Any], count: int) -> Iterator[str]:
+def _programs(
+    result: Mapping[str, Any], count: int, ours: Mapping[str, str] = _OUR_NAME
+) -> Iterator[str]:
     yield "| program | seconds, median | best | images a second | CPU seconds | ratio | of bests |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     programs = result["programs"]
     for name, facts in sorted(programs.items(), key=lambda program: program[1]["median"]):
         ratio = result["ratios"][name]
         yield (
-            f"| {_OUR_NAME.get(name, name)} | {facts['median']:.2f} | {min(facts['seconds']):.2f} "
+            f"| {ours.get(name, name)} | {facts['median']:.2f} | {min(facts['seconds']):.2f} "
             f"| {count / facts['median']:.1f} | {facts['cpu']:.2f} "
             f"| {ratio['median']:.2f} | {ratio['best']:.2f} |"
         )
@@ -97,6 +100,28 @@ def _store(results: Results) -> Iterator[str]:
     yield (
         f"The sequential script did {result['sequential_objects']:,} objects; its times are scaled "
         "to all. CPU is the program's own; the server and the proxy shared the cores with it."
+    )
+    yield ""
+
+
+def _upload(results: Results) -> Iterator[str]:
+    if "upload" not in results:
+        return
+    result = results["upload"]
+    each, way = result["bytes"] / result["files"] / 1000, result["latency_ms_each_way"]
+    yield f"## Uploading {result['files']:,} JPEGs of {each:.0f} kB with thumbnails, {way} ms away"
+    yield ""
+    yield from _programs(result, result["files"], _UPLOAD_NAME)
+    yield (
+        "The script asks with two HEADs a file, writes with boto3, renders with Pillow, and waits "
+        f"for each batch of 100 (`peers/head_put_uploader.py`); with one thread it uploaded "
+        f"{result['sequential_files']:,} files, and its times are scaled to all."
+    )
+    yield ""
+    foreign = max(max(facts["foreign"]) for facts in result["programs"].values())
+    yield (
+        "All objects are public-read. Server and proxy, and at worst "
+        f"{foreign:.0%} of the cores in all, were others' during a run."
     )
     yield ""
 

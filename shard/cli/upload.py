@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from shard.planning.spaces import Spaces
-    from shard.planning.upload_settings import Options
+    from shard.planning.upload_settings import Options, UploadSettings
 
 _LOG = "upload_log_%Y%m%d_%H%M%S.log"
 
@@ -42,6 +42,11 @@ _FLAGS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         default=10,
         show_default=True,
         help="files uploaded at the same time; 1: strictly one after the other",
+    ),
+    click.option(
+        "--tasks",
+        type=click.IntRange(1, 10_000),
+        help="run as an array of so many tasks here, each with its own workers",
     ),
     click.option(
         "--batch-size",
@@ -83,7 +88,7 @@ def _flags(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("upload")
 @_flags
-def command(directory: str, destination: str | None, **flags: Any) -> None:
+def command(directory: str, destination: str | None, tasks: int | None, **flags: Any) -> None:
     """Upload all images below DIRECTORY to DEST, each with a thumbnail.
 
     Each goes to DEST/PREFIX/original/..., its thumbnail to DEST/PREFIX/thumbnail/... with the
@@ -107,8 +112,36 @@ def command(directory: str, destination: str | None, **flags: Any) -> None:
         log = None if settings.task.dry_run else _log_file(flags["log_file"])
         if log is not None:
             voice.log_to(log)
-        code = run_upload(settings, voice.watch(), voice.say, log)
+        if tasks is None or settings.task.dry_run:
+            code = run_upload(settings, voice.watch(), voice.say, log)
+        else:
+            code = _array(settings, env, tasks, voice, log)
     sys.exit(code)
+
+
+def _array(
+    settings: UploadSettings, env: Mapping[str, str], tasks: int, voice: Voice, log: str | None
+) -> int:
+    """Start so many tasks of this same command here; each is told which one it is."""
+    from shard.execution import resources
+    from shard.jobs.array import Array, run_array
+    from shard.planning.engine import without_engines
+
+    # The last of two flags of one name counts: all tasks write to one log.
+    words = (*_without_tasks(sys.argv[1:]), "--log-file", log or "none")
+    array = Array(tasks, min(tasks, resources.usable_cores()), retries=1, words=words)
+    bar, say_line = voice.joint()
+    return run_array(settings.task, without_engines(env), array, bar, (voice.say, say_line))
+
+
+def _without_tasks(arguments: list[str]) -> list[str]:
+    kept, rest = [], iter(arguments)
+    for argument in rest:
+        if argument == "--tasks":
+            next(rest, None)
+        elif not argument.startswith("--tasks="):
+            kept.append(argument)
+    return kept
 
 
 # Variables of the main job that an upload says by other means, or not at all: what `.env` holds

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shard.execution.totals import Totals
 from shard.model import Outcome, Status
+from shard.planning.upload import THUMBNAIL
 from shard.report import summary, words
 
 if TYPE_CHECKING:
@@ -144,8 +145,13 @@ def text(state: RunState, where: summary.Where, seconds: float | None = None) ->
         )
     if seconds is None:  # tasks run side by side: the slowest is the least the run can have taken
         seconds = max((task.seconds for task in state.tasks.values()), default=0.0)
-    by_manifest = state.record.manifest is not None
-    return summary.run(state.totals, seconds, "\n".join(head), where, manifest=by_manifest)
+    return summary.run(state.totals, seconds, "\n".join(head), where, kind=_kind(state.record))
+
+
+def _kind(record: RunRecord) -> str:
+    if record.manifest is not None:
+        return "manifest"
+    return "upload" if record.layout.startswith(f"{THUMBNAIL}/") else "job"
 
 
 def _how(task: TaskState) -> str:

@@ -54,13 +54,15 @@ def task(summary: Mapping[str, Any], where: Where, more: Iterable[tuple[str, str
     return "\n".join([*lines, *_where(where), *(_row(*row) for row in more)])
 
 
-def run(totals: Totals, seconds: float, head: str, where: Where, *, manifest: bool) -> str:
+def run(totals: Totals, seconds: float, head: str, where: Where, *, kind: str) -> str:
     """Return the summary of a whole run; ``head`` says how its tasks ended.
 
-    ``manifest``: whether its images are those of a manifest.
+    ``kind``: ``manifest`` where its images are those of a manifest, ``upload`` where it wrote
+    originals too, else ``job``.
     """
-    hint = [] if manifest else _why_fresh(totals)
-    return "\n".join([head, *_counts(totals, seconds), *hint, *_where(where)])
+    hint = _why_fresh(totals) if kind == "job" else []
+    noun = "object" if kind == "upload" else "thumbnail"
+    return "\n".join([head, *_counts(totals, seconds, noun), *hint, *_where(where)])
 
 
 def dry_run(plan: Plan, listing: Listing, output: str) -> str:
@@ -84,8 +86,8 @@ def dry_run(plan: Plan, listing: Listing, output: str) -> str:
     return "\n".join(lines)
 
 
-def _counts(totals: Totals, seconds: float) -> Iterator[str]:
-    written = words.plural(totals.written, "thumbnail")
+def _counts(totals: Totals, seconds: float, noun: str = "thumbnail") -> Iterator[str]:
+    written = words.plural(totals.written, noun)
     if totals.written:
         written += f" of {words.plural(totals.items_rendered, 'image')}, "
         written += f"{words.size(totals.bytes_in)} read, {words.size(totals.bytes_out)} written, "
