@@ -1,7 +1,7 @@
 """Whole processes that upload a folder with thumbnails to S3 with a network's latency.
 
-SeaweedFS behind a proxy that adds 20 ms each way, 600 JPEGs of about 100 kB, thumbnails 200x300,
-all public-read. ``python -m benchmarks.upload [--rounds 5] [--count 600] [--sequential 60]``
+SeaweedFS behind a proxy that adds 20 ms each way, 2,000 JPEGs of about 100 kB, thumbnails 200x300,
+all public-read. ``python -m benchmarks.upload [--rounds 5] [--count 2000] [--sequential 60]``
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def places(client: Any, bucket: str) -> Places:
 
 def main() -> None:
     """Measure; write ``results/upload.json``."""
-    given = arguments(__doc__, count=600, sequential=60)
+    given = arguments(__doc__, count=2000, sequential=60)
     with (
         tempfile.TemporaryDirectory(prefix="shard-bench-") as name,
         seaweed(Path(name)) as near,

@@ -102,9 +102,11 @@ class S3Store:
         if isinstance(data, Path):
             self._write_file(key, data, (facts, headers), create_only=create_only)
             return
-        client = self._client_for(full)
-        if headers.acl or headers.sha256:  # only boto3 can say these
-            client, facts = self._boto(), {**facts, **digest_facts(headers)}
+        if headers.acl or headers.sha256:  # the backends have no word for these
+            client: Client = self._boto()
+            facts |= digest_facts(headers)
+        else:
+            client = self._client_for(full)
         self._guard.call(key, lambda: client.put(full, data, facts, create_only=create_only))
 
     def md5(self, key: str) -> str | None:
