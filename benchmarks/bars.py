@@ -42,13 +42,7 @@ def bars(results: Results) -> Iterator[Bar]:
         yield from _rendering(results["render"])
     if "pipeline" in results:
         yield from _pipeline(results["pipeline"])
-    if "store" in results:
-        for name, wanted in (("boto3, sequential", 8), ("boto3, 16 threads", 2)):
-            measured = results["store"]["ratios"][name]["median"]
-            yield Bar(f"S3 with latency, whole process, over {name}", wanted, measured)
-    if "upload" in results:
-        measured = results["upload"]["ratios"]["HEAD and PUT, 20 threads"]["median"]
-        yield Bar("upload with latency, over HEAD and PUT with 20 threads", 2, measured)
+    yield from _stores(results)
     if "renditions" in results:
         measured = results["renditions"]["ratios"]["1024,400,200"]["median"]
         what = "three renditions over the largest alone, whole process"
@@ -70,6 +64,16 @@ def bars(results: Results) -> Iterator[Bar]:
     if "startup" in results:
         what = "`process.py` to its first local listing"
         yield Bar(what, 1.0, results["startup"]["median"], unit="s", at_most=True)
+
+
+def _stores(results: Results) -> Iterator[Bar]:
+    if "store" in results:
+        for name, wanted in (("boto3, sequential", 8), ("boto3, 16 threads", 2)):
+            measured = results["store"]["ratios"][name]["median"]
+            yield Bar(f"S3 with latency, whole process, over {name}", wanted, measured)
+    if "upload" in results:
+        measured = results["upload"]["ratios"]["HEAD and PUT, 20 threads"]["median"]
+        yield Bar("upload with latency, over HEAD and PUT with 20 threads", 2, measured)
 
 
 def _rendering(kinds: Mapping[str, Any]) -> Iterator[Bar]:
