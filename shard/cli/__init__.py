@@ -18,6 +18,7 @@ _COMMANDS = {
     "doctor": "look at all that a task depends on, and say what would go wrong",
     "scan": "write down which originals there are and which thumbnails they have: a manifest",
     "generate": "make the thumbnails that a manifest shows to be missing",
+    "report": "say what a manifest holds: coverage, storage, what is to be made, how long it takes",
     "upload": "bring a folder of originals into a bucket, each with its thumbnail",
     "verify": "is everything there, fresh, readable, and nothing besides",
     "status": "add up the ledgers of a run: done, missing, failed",

@@ -20,6 +20,7 @@ from shard.manifest.leftovers import ENDING, LeftoverWriter
 from shard.manifest.model import Header, Stats
 from shard.manifest.scanning import Scan
 from shard.manifest.writing import writer
+from shard.report import words
 from shard.report.scan import Found, summary
 from shard.storage import open_store
 from shard.storage.base import StorageOptions
@@ -105,12 +106,12 @@ def run_scan(wish: Wish, listed: Listed, say: Callable[[list[Block]], None]) -> 
 def _left(files: _Files, wish: Wish, leftover: Leftover) -> None:
     files.leftovers.add(leftover)
     if wish.show is not None and wish.limit is None:
-        wish.show(f"{leftover.key}  {leftover.kind}")
+        wish.show(f"{words.one_line(leftover.key)}  {leftover.kind}")
 
 
 def _shown(record: Record) -> str:
     scales = " ".join(str(scale) for scale in sorted(record.thumbnails))
-    return f"{record.original_key}  {scales or 'none'}"
+    return f"{words.one_line(record.original_key)}  {scales or 'none'}"
 
 
 def _open(wish: Wish, options: StorageOptions) -> Store:

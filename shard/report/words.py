@@ -16,11 +16,13 @@ def number(count: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as ``0.8 s``, ``42 s``, ``3 min 05 s`` or ``2 h 07 min``."""
+    """Return a time as ``0.8 s``, ``42 s``, ``3 min 05 s``, ``2 h 07 min`` or ``15 d 01 h``."""
     if seconds < 10:  # noqa: PLR2004 - below ten seconds a tenth matters
         return f"{seconds:.1f} s"
     whole = round(seconds)
     hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    if hours >= 48:  # noqa: PLR2004 - two days
+        return f"{hours // 24} d {hours % 24:02d} h"
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
@@ -41,3 +43,13 @@ def rate(count: int, seconds: float) -> str:
     if not count or seconds <= 0:
         return "-"
     return f"{count / seconds:.3g} images a second"
+
+
+def percent(part: float, whole: float) -> str:
+    """Return a share as ``93.3%``, ``-`` of nothing; what is not all never reads ``100.0%``."""
+    if not whole:
+        return "-"
+    share = 100.0 * part / whole
+    if 0 < share < 100:  # noqa: PLR2004 - per cent
+        share = min(99.9, max(0.1, share))
+    return f"{share:.1f}%"
