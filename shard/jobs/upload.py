@@ -215,7 +215,13 @@ def _announce(settings: UploadSettings, stock: Stock) -> None:
         )
     if not stock.listed:
         _log.warning("no images in %s: nothing to do", settings.task.source.url)
-    moved = {item.key: stock.moved[item.key] for item in stock.items if item.key in stock.moved}
+    renditions = settings.task.renditions
+    layout = UploadLayout("", renditions, stock.moved)
+    moved = {
+        item.key: layout.candidates(item.key, renditions[0])[0]
+        for item in stock.items
+        if item.key in stock.moved
+    }
     if moved:
         _log.warning("%s", report.moved(moved))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections import Counter
@@ -180,9 +181,10 @@ def text(summary: Mapping[str, Any], tally: Tally, requests: int, where: Where) 
     ended, task = summary["ended_by"], summary["task"]
     share = f" (task {task['index']} of {task['count']})" if task["count"] > 1 else ""
     head = "Uploaded" if ended == "complete" else f"Stopped ({ended})"
-    lines = [f"{head} after {words.duration(seconds)}{share}", _row("from", where.source)]
+    rate = f", {tally.done / seconds:.3g} files a second" if tally.done and seconds > 0 else ""
+    lines = [f"{head} after {words.duration(seconds)}{rate}{share}", _row("from", where.source)]
     lines += _files(images)
-    lines += _counts(tally, seconds)
+    lines += _counts(tally)
     if requests:
         lines.append(_row("requests", words.number(requests)))
     left = images["left"]
@@ -207,12 +209,10 @@ def _files(images: Mapping[str, Any]) -> Iterator[str]:
     yield _row("files", seen)
 
 
-def _counts(tally: Tally, seconds: float) -> Iterator[str]:
+def _counts(tally: Tally) -> Iterator[str]:
     sent = f"{words.plural(tally.originals, 'original')} ({words.size(tally.original_bytes)}), "
     sent += words.plural(tally.thumbnails, "thumbnail")
     sent += f" ({words.size(tally.thumbnail_bytes)})"
-    if tally.originals and seconds > 0:
-        sent += f", {tally.originals / seconds:.3g} files a second"
     yield _row("uploaded", sent)
     yield _row("skipped", f"{words.plural(tally.skipped, 'file')}, there already")
     yield _row("failed", words.plural(tally.failures.total(), "file"))
@@ -228,7 +228,7 @@ def _row(name: str, what: str) -> str:
 
 def moved(names: Mapping[str, str]) -> str:
     """Return the sentence about thumbnails that are called after the whole file name."""
-    first = [f"{key!r} -> thumbnail {name!r} + extension" for key, name in names.items()][:_FIRST]
+    first = [f"{key!r} -> {name!r}" for key, name in itertools.islice(names.items(), _FIRST)]
     more = ", ..." if len(names) > len(first) else ""
     what = words.plural(len(names), "thumbnail")
     return f"{what} named after the whole file name, for another file has the short one: " + (
