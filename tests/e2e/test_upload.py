@@ -20,6 +20,7 @@ from tests.program import ROOT, environment, fill, lines, outputs, picture, shar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
     from tests.servers import GCSServer, S3Server
 
 NO_LOG = ("--log-file", "none")
