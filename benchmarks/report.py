@@ -206,8 +206,8 @@ def _scan(result: Mapping[str, Any]) -> Iterator[str]:
     yield "## `shard scan` to `.parquet`, from a store in memory"
     yield ""
     yield (
-        "Half the objects are originals, half their thumbnails: in two levels of hash folders in "
-        "three collections (`folders`), or all in one folder, listed in no order (`flat`)."
+        "Half the objects are originals, half their thumbnails, of one collection: in two levels "
+        "of hash folders (`folders`), or all in one folder, listed in no order (`flat`)."
     )
     yield ""
     yield "| tree | objects | seconds | CPU seconds | objects a second | peak memory, MB |"

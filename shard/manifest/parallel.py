@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+_AHEAD = 4
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
@@ -27,7 +28,7 @@ class _Cell(Generic[_In, _Out]):
 def ordered(function: Callable[[_In], _Out], things: Iterable[_In], threads: int) -> Iterator[_Out]:
     """Yield ``function(thing)`` for each thing, in their order; an exception comes in its turn.
 
-    At most twice as many things as threads are begun or wait to be taken. When the generator is
+    At most four things more than threads are begun or wait to be taken. When the generator is
     closed no more are begun; threads in the middle of one are left alone, and being daemons do not
     keep a program that was interrupted from ending.
     """
@@ -51,7 +52,7 @@ def ordered(function: Callable[[_In], _Out], things: Iterable[_In], threads: int
             cell: _Cell[_In, _Out] = _Cell(thing)
             waiting.put(cell)
             ahead.append(cell)
-            if len(ahead) >= 2 * threads:
+            if len(ahead) >= threads + _AHEAD:
                 yield _taken(ahead.popleft())
         while ahead:
             yield _taken(ahead.popleft())

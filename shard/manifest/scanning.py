@@ -50,7 +50,7 @@ class Scan:
         for _, pieces in groupby(gathered, operator.attrgetter("collection")):
             loose = next(pieces)
             parted = self._parted(pieces)  # noqa: B031 - the rest of the same pass
-            yield from heapq.merge(loose.records, parted, key=_BY_KEY)
+            yield from heapq.merge(loose.records(), parted, key=_BY_KEY)
             self._finish(loose)
 
     def _pieces(self) -> Iterator[Gathering | Part]:
@@ -74,7 +74,7 @@ class Scan:
 
     def _parted(self, pieces: Iterator[Gathering]) -> Iterator[Record]:
         for gathering in pieces:
-            yield from gathering.records
+            yield from gathering.records()
             self._finish(gathering)
 
     def _finish(self, gathering: Gathering) -> None:

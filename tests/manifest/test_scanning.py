@@ -189,7 +189,7 @@ def test_sorting_in_runs(numbers: list[int], limit: int) -> None:
 
 
 def test_ordered_keeps_order_and_stays_near() -> None:
-    """Results come in order, and no more than twice the threads are begun ahead."""
+    """Results come in order, and few more than there are threads are begun ahead."""
     begun: list[int] = []
     lock = threading.Lock()
 
