@@ -167,7 +167,7 @@ class Voice:
         from rich.console import Console
 
         console = Console(highlight=False)
-        for block in blocks:
+        for block in filter(None, blocks):  # drawn tables bring their own empty lines
             shown = block.rich() if isinstance(block, Table) else block
             console.print(shown, markup=False, soft_wrap=isinstance(block, str))
 

@@ -48,9 +48,9 @@ def sdk_variables(flags: Mapping[str, Any], env: Mapping[str, str]) -> dict[str,
     if (access is None) != (secret is None):
         missing = "S3_SECRET_KEY" if secret is None else "S3_ACCESS_KEY"
         raise SettingError(missing, None, "both S3_ACCESS_KEY and S3_SECRET_KEY, or neither")
-    found = {}
+    found: dict[str, str] = {}
     if endpoint := said("s3_endpoint"):
-        found["AWS_ENDPOINT_URL"] = endpoint
+        found |= {"AWS_ENDPOINT_URL": endpoint, "AWS_ENDPOINT_URL_S3": ""}  # the latter would win
     if access and secret:
         found |= {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret}
         found["AWS_SESSION_TOKEN"] = ""  # another key's

@@ -157,6 +157,19 @@ def test_wrong_keys(seaweed: S3Server, tmp_path: Path, monkeypatch: pytest.Monke
     assert not list(tmp_path.iterdir())
 
 
+def test_wrong_bucket_and_prefix(moto_s3: S3Server, tmp_path: Path) -> None:
+    """A bucket that is not there, and a prefix: each is said, with what there is instead."""
+    bucket = moto_s3.bucket()
+    moto_s3.client().put_object(Bucket=bucket, Key="attachments/c/originals/x.jpg", Body=b"x")
+    variables = dict(moto_s3.env)
+    absent = shard("scan", f"s3://no-{bucket}/attachments", variables=variables, cwd=tmp_path)
+    prefix = shard("scan", f"s3://{bucket}/attachment", variables=variables, cwd=tmp_path)
+
+    assert (absent.returncode, prefix.returncode) == (2, 2)
+    assert "the bucket or folder does not exist" in absent.stderr
+    assert f"prefix 'attachment'; s3://{bucket} has attachments" in prefix.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
