@@ -46,6 +46,7 @@ _SIZE = "200"
 )
 @click.option("--list", "list_to", metavar="FILE", help="write all that is wrong, one JSON a line")
 @click.option("--delete-orphans", is_flag=True, help="remove thumbnails without an original")
+@click.option("--delete-duplicates", is_flag=True, help="remove thumbnails beside a fresh one")
 @click.option("--yes", is_flag=True, help="do not ask before removing")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 @variable_options(without=[v.name for v in VARIABLES if v.name not in _FLAGS])
@@ -113,6 +114,7 @@ def _sized(env: dict[str, str]) -> dict[str, str]:
 
 def _wishes(given: dict[str, Any], tell: Callable[[Verdict], None]) -> Wishes:
     from shard.jobs.verify import Wishes
+    from shard.planning.verdicts import Kind
 
     text = given["decode"] or "0"
     if text != "all" and not re.fullmatch(r"[0-9]{1,9}", text):
@@ -125,15 +127,16 @@ def _wishes(given: dict[str, Any], tell: Callable[[Verdict], None]) -> Wishes:
             return True
         return asks and click.confirm(_question(planned), default=False, err=True)
 
-    return Wishes(decode, given["delete_orphans"], confirm, tell)
+    doomed = {Kind.ORPHAN: "delete_orphans", Kind.DUPLICATE: "delete_duplicates"}
+    delete = frozenset(kind for kind, flag in doomed.items() if given[flag])
+    return Wishes(decode, delete, confirm, tell)
 
 
 def _question(planned: Removal) -> str:
-    from shard.report import words
-    from shard.report.verify import removal
+    from shard.report.verify import removal, removed
 
     shown = "\n".join(removal(planned))
-    return f"{shown}\nRemove {words.plural(planned.removed, 'orphan')} for good?"
+    return f"{shown}\nRemove {removed(planned)} for good?"
 
 
 def _listing(path: str | None, files: ExitStack) -> Callable[[Verdict], None]:

@@ -1,10 +1,11 @@
-"""Orphans removed, and nothing else: each must prove itself before it goes.
+"""Orphans and duplicates removed, and nothing else: each must prove itself before it goes.
 
-An orphan goes only if all of this holds; whatever is in doubt stays, with a reason:
+One goes only if all of this holds; whatever is in doubt stays, with a reason:
 
 * the layout ``collections``: it is named as a thumbnail, below ``thumbnails/``; any other layout: a
   ledger of a run with this very source says that Shard wrote it;
-* the store, asked again, has no original for it;
+* the store, asked again, has no original for it; for a duplicate: has its original, and the other
+  thumbnail, which is fresh;
 * it is still the object that was listed;
 * it lies neither in the source nor in Shard's own state, and no symbolic link leads to it.
 """
@@ -14,15 +15,16 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from shard.errors import ObjectMissing, StorageError
 from shard.execution import runs
 from shard.execution.spill import Spill
 from shard.planning.collections import parse_thumbnail
+from shard.planning.freshness import decide
 from shard.planning.inputs import STATE_FOLDER
 from shard.planning.location import below, parse_location
-from shard.planning.verdicts import LastWord
+from shard.planning.verdicts import Kind, LastWord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,9 +36,27 @@ if TYPE_CHECKING:
     from shard.storage.base import Store
 
 
+# What a word in the spill says of an output: what it was made of, what it lies beside.
+_ORIGINAL: Final = "original"
+_BETTER: Final = "better"
+
+
+@dataclass(frozen=True, slots=True)
+class _Suspect:
+    """What may go: an orphan, or a duplicate beside the thumbnail ``better`` of ``original``."""
+
+    item: Item
+    original: str | None
+    better: str | None
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.ORPHAN if self.better is None else Kind.DUPLICATE
+
+
 @dataclass(slots=True)
 class Removal:
-    """Removes orphans of ``subject``; ``kept`` counts what stayed, by reason.
+    """Removes orphans and duplicates of ``subject``; ``kept`` counts what stayed, by reason.
 
     ``source`` and ``output`` are the stores. ``dry``: nothing was removed, ``removed`` would be.
     """
@@ -44,44 +64,47 @@ class Removal:
     subject: Subject
     source: Store
     output: Store
-    removed: int = 0
+    removed: Counter[Kind] = field(default_factory=Counter)
     bytes: int = 0
     kept: Counter[str] = field(default_factory=Counter)
     first_kept: dict[str, str] = field(default_factory=dict)
     dry: bool = False
 
-    def run(self, orphans: Iterable[Verdict], past: Iterable[tuple[Store, RunRecord]]) -> None:
+    def run(self, verdicts: Iterable[Verdict], past: Iterable[tuple[Store, RunRecord]]) -> None:
         """Remove those that prove themselves; ``past`` are the runs of this output."""
-        for orphan, original in self._proven(orphans, past):
-            reason = self._doubt(orphan, original)
+        for suspect in self._proven(verdicts, past):
+            reason = self._doubt(suspect)
             if reason is None and not self.dry:
-                reason = self._delete(orphan)
+                reason = self._delete(suspect.item)
             if reason is None:
-                self.removed += 1
-                self.bytes += orphan.size
+                self.removed[suspect.kind] += 1
+                self.bytes += suspect.item.size
             else:
-                self._keep(orphan, reason)
+                self._keep(suspect.item, reason)
 
     def _proven(
-        self, orphans: Iterable[Verdict], past: Iterable[tuple[Store, RunRecord]]
-    ) -> Iterator[tuple[Item, str | None]]:
-        """Yield orphans and, where a ledger tells, the original that each was made of."""
+        self, verdicts: Iterable[Verdict], past: Iterable[tuple[Store, RunRecord]]
+    ) -> Iterator[_Suspect]:
+        """Yield what may go, with its original where that is known."""
         if self.subject.layout.in_place:
-            yield from ((verdict.output, None) for verdict in orphans if verdict.output)
+            for verdict in verdicts:
+                if verdict.output:
+                    yield _Suspect(verdict.output, verdict.key, _better(verdict))
             return
         with Spill() as spill:
-            for verdict in orphans:
-                if verdict.output:
-                    spill.add_output(verdict.output, verdict.output.key)
+            for verdict in verdicts:
+                _spill(verdict, spill)
             for output, key in self._made(past):
-                spill.add_word(output, "", LastWord("written", output=key), output)
+                spill.add_word(output, _ORIGINAL, LastWord("written", output=key), output)
             for part in spill.parts():
                 for output in sorted(part.outputs):
-                    word = part.words.get((output, ""))
-                    if word is None:
+                    said = part.words.get((output, _ORIGINAL))
+                    better = part.words.get((output, _BETTER))
+                    if said is None:
                         self._keep(part.outputs[output], "in no ledger of this source")
                     else:
-                        yield part.outputs[output], word.output
+                        other = better.output if better else None
+                        yield _Suspect(part.outputs[output], said.output, other)
 
     def _made(self, past: Iterable[tuple[Store, RunRecord]]) -> Iterator[tuple[str, str]]:
         """Yield (output, original) of all that runs of this source and output ever made."""
@@ -94,19 +117,28 @@ class Removal:
     def _is_ours(self, record: RunRecord) -> bool:
         return runs.output_of(record).url == self.subject.output
 
-    def _doubt(self, orphan: Item, original: str | None) -> str | None:
-        """Return why an orphan must stay; ``None`` if nothing speaks for it."""
-        key = orphan.key
+    def _doubt(self, suspect: _Suspect) -> str | None:
+        """Return why it must stay; ``None`` if nothing speaks for it."""
+        key = suspect.item.key
         if f"/{STATE_FOLDER}/" in f"/{key}" or self._in_source(key):
             return "not an output"
         if self._is_linked(key):
             return "reached by a symbolic link"
-        if self._has_original(key, original):
+        if suspect.better is not None:
+            if not self._is_spare(suspect.original, suspect.better):
+                return "the other one is not fresh"
+        elif self._has_original(key, suspect.original):
             return "its original is there again"
-        now = self.output.stat(key)
-        if now is None or (now.size, now.fingerprint) != (orphan.size, orphan.fingerprint):
+        now, then = self.output.stat(key), suspect.item
+        if now is None or (now.size, now.fingerprint) != (then.size, then.fingerprint):
             return "changed or gone since it was listed"
         return None
+
+    def _is_spare(self, original: str | None, better: str) -> bool:
+        """Ask the store whether this original has a fresh thumbnail in the other one."""
+        item = None if original is None else self.source.stat(original)
+        other = self.output.stat(better)
+        return item is not None and other is not None and not decide(item, [other]).needed
 
     def _in_source(self, key: str) -> bool:
         layout = self.subject.layout
@@ -136,15 +168,28 @@ class Removal:
             for item in self.source.list(prefix=name.originals)
         )
 
-    def _delete(self, orphan: Item) -> str | None:
+    def _delete(self, item: Item) -> str | None:
         try:
-            self.output.delete(orphan.key)
+            self.output.delete(item.key)
         except ObjectMissing:
             return "gone already"
         except StorageError as error:
             return f"refused: {error.what}"
         return None
 
-    def _keep(self, orphan: Item, reason: str) -> None:
+    def _keep(self, item: Item, reason: str) -> None:
         self.kept[reason] += 1
-        self.first_kept.setdefault(reason, orphan.key)
+        self.first_kept.setdefault(reason, item.key)
+
+
+def _spill(verdict: Verdict, spill: Spill) -> None:
+    if verdict.output is None:
+        return
+    key = verdict.output.key
+    spill.add_output(verdict.output, key)
+    if better := _better(verdict):
+        spill.add_word(key, _BETTER, LastWord("written", output=better), key)
+
+
+def _better(verdict: Verdict) -> str | None:
+    return verdict.detail if verdict.kind is Kind.DUPLICATE else None

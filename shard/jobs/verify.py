@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 class Wishes:
     """What is asked for besides the sums.
 
-    ``decode``: how many existing thumbnails to open, 0 none, ``None`` all. ``delete``: orphans are
-    to be removed, once ``confirm`` (given what would go) agrees. ``tell`` gets every
-    wrong verdict as it is found.
+    ``decode``: how many existing thumbnails to open, 0 none, ``None`` all. ``delete``: these are
+    to be removed (orphans, duplicates), once ``confirm`` (given what would go) agrees. ``tell``
+    gets every wrong verdict as it is found.
     """
 
     decode: int | None = 0
-    delete: bool = False
+    delete: frozenset[Kind] = frozenset()
     confirm: Callable[[Removal], bool] = lambda _planned: False
     tell: Callable[[Verdict], None] = lambda _verdict: None
 
@@ -159,23 +159,23 @@ def run_verify(case: Case, wishes: Wishes, say: Say) -> int:
     """Verify; return 0 if the sums close, else 1. ``say`` gets the result."""
     tally, seen = Tally(), Seen()
     with Stop() as stop, stop.at_once(), ExitStack() as files:
-        orphans = files.enter_context(VerdictFile())
+        unwanted = files.enter_context(VerdictFile())
         everything = files.enter_context(VerdictFile()) if wishes.decode is None else None
         sample = Sample(wishes.decode or 0)
         for verdict in reconcile(case.subject, seen):
             tally.add(verdict)
             if verdict.kind in WRONG:
                 wishes.tell(verdict)
-            if verdict.kind is Kind.ORPHAN:
-                orphans.add(verdict)
+            if verdict.kind in wishes.delete:
+                unwanted.add(verdict)
             elif verdict.kind is Kind.FRESH:
                 (everything or sample).add(verdict)
         opened = 0
         if wishes.decode != 0:
             opened = _decode(case, everything or sample.verdicts, tally, wishes, stop)
         result = report.Result(case.subject, case.record, tally, seen, opened)
-        if wishes.delete and orphans.count:
-            result.removal = _remove(case, orphans, seen, wishes)
+        if unwanted.count:
+            result.removal = _remove(case, unwanted, seen, wishes)
         say(result)
     return 0 if result.closes else 1
 
@@ -198,7 +198,7 @@ def _decode(
     return decoding.opened
 
 
-def _remove(case: Case, orphans: VerdictFile, seen: Seen, wishes: Wishes) -> Removal:
+def _remove(case: Case, unwanted: VerdictFile, seen: Seen, wishes: Wishes) -> Removal:
     """Say what would go, and, if that is agreed to, let it go."""
     subject, options = case.subject, case.opening.options
     if not seen.items:
@@ -208,9 +208,9 @@ def _remove(case: Case, orphans: VerdictFile, seen: Seen, wishes: Wishes) -> Rem
     def run(*, dry: bool) -> Removal:
         stores = (open_store(subject.source, options), open_store(subject.output, options))
         removal = Removal(subject, *stores, dry=dry)
-        removal.run(orphans, runs.all_below(case.base, options))
+        removal.run(unwanted, runs.all_below(case.base, options))
         return removal
 
     planned = run(dry=True)
-    agreed = planned.removed > 0 and wishes.confirm(planned)
+    agreed = planned.removed.total() > 0 and wishes.confirm(planned)
     return run(dry=False) if agreed else planned

@@ -55,7 +55,7 @@ class Verdict:
     """One finding. ``key`` is the source's, ``output`` the key of what exists; either may lack.
 
     ``detail`` is a word: the ledger's reason for ``FAILED``, ``written`` where the ledger says
-    that what is missing was written.
+    that what is missing was written, for ``DUPLICATE`` the key of the output that counts.
     """
 
     kind: Kind
@@ -146,7 +146,7 @@ def _of_item(
         yield Verdict(Kind(decision.reason), *said, best, "written" if lost else None)
     for output in mine:
         if output is not best:
-            yield Verdict(Kind.DUPLICATE, *said, output)
+            yield Verdict(Kind.DUPLICATE, *said, output, best.key if best else None)
 
 
 def _claims(

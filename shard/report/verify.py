@@ -50,7 +50,8 @@ class Result:
         """How many of each kind are wrong, less what was removed."""
         left: dict[Kind, int] = {kind: self.tally.counts[kind] for kind in WRONG}
         if self.removal is not None and not self.removal.dry:
-            left[Kind.ORPHAN] -= self.removal.removed
+            for kind, count in self.removal.removed.items():
+                left[kind] -= count
         return left
 
 
@@ -101,7 +102,13 @@ def _what(found: Verdict) -> str:
         said = repr(found.output.key)
     else:
         said = f"{found.key!r} {found.rendition}"
+    if found.kind is Kind.DUPLICATE and found.detail:
+        return f"{said} beside {_file_name(found.detail)!r}"
     return said + (f" ({found.detail})" if found.detail else "")
+
+
+def _file_name(key: str) -> str:
+    return key.rpartition("/")[2]
 
 
 def _odd(result: Result) -> Iterator[str]:
@@ -116,14 +123,19 @@ def _odd(result: Result) -> Iterator[str]:
 
 
 def removal(removal: Removal) -> Iterator[str]:
-    """Yield what became of the orphans, or would become of them."""
+    """Yield what became of orphans and duplicates, or would become of them."""
     how = "would be removed" if removal.dry else "removed"
-    number, size = words.number(removal.removed), words.size(removal.bytes)
-    yield _row("removal", f"{number} {how} ({size})")
+    yield _row("removal", f"{removed(removal)} {how} ({words.size(removal.bytes)})")
     for reason, count in removal.kept.most_common():
         yield f"    kept {words.number(count)}, {reason}: {removal.first_kept[reason]!r}"
-    if removal.dry and removal.removed:
+    if removal.dry and removal.removed.total():
         yield "    nothing was removed: answer y where it asks, or say --yes"
+
+
+def removed(removal: Removal) -> str:
+    """Return ``3 orphans and 1 duplicate``."""
+    kinds = [words.plural(count, kind) for kind, count in sorted(removal.removed.items())]
+    return " and ".join(kinds) or "nothing"
 
 
 def verdict(result: Result) -> str:
@@ -154,7 +166,7 @@ def as_json(result: Result) -> str:
         "listed_twice": seen.twice,
         "ignored": dict(seen.ignored),
         "decoded": result.opened,
-        "removed": None if removal is None or removal.dry else removal.removed,
+        "removed": None if removal is None or removal.dry else removal.removed.total(),
         "kept": None if removal is None else dict(removal.kept),
         "closes": result.closes,
     }

@@ -164,7 +164,7 @@ def test_orphans_go_only_when_it_is_agreed(made: tuple[Path, Path]) -> None:
     (source / "e.jpg").unlink()
     before = outputs(output)
     asked = CliRunner().invoke(command, [str(output), "--delete-orphans"])
-    assert "2 would be removed" in asked.stdout
+    assert "2 orphans would be removed" in asked.stdout
     assert outputs(output) == before
     code, data = verify(str(output), "--delete-orphans", "--yes")
 
@@ -305,12 +305,48 @@ def test_collections_close_once_made(tmp_path: Path) -> None:
     tree = make_tree(60)
     plant(tree, tmp_path)
     job(str(tmp_path), "--layout", "collections", "--sizes", "200,64")
-    code, data = verify(str(tmp_path), "--decode", "all", "--delete-orphans", "--yes")
+    doomed = ("--delete-orphans", "--delete-duplicates", "--yes")
+    code, data = verify(str(tmp_path), "--decode", "all", *doomed)
 
     assert data["counts"]["undecodable"] == 0
     assert data["decoded"] == data["counts"]["fresh"] == 2 * len(tree.originals)
-    assert wrong(data).keys() <= {"duplicate", "orphan"}
-    assert code == (1 if data["counts"]["duplicate"] else 0)
+    assert wrong(data).keys() == {"duplicate", "orphan"}
+    assert data["removed"] == sum(wrong(data).values())
+    assert (code, data["closes"]) == (0, True)
+    assert verify(str(tmp_path))[0] == 0
+
+
+@pytest.mark.parametrize("left_behind", ["x_200.jpg", "x_200.Png"])
+def test_a_thumbnail_of_an_older_tool_goes_once_there_is_a_fresh_one(
+    tmp_path: Path, left_behind: str
+) -> None:
+    """An empty ``x_200.jpg`` of ``x.JPG`` stays while it is alone, and goes beside a fresh one."""
+    fill(tmp_path, ["c/originals/a/x.JPG"])
+    old = tmp_path / "c/thumbnails/a" / left_behind
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"")
+    doomed = (str(tmp_path), "-s", "200", "--delete-orphans", "--delete-duplicates", "--yes")
+    alone, _ = verify(*doomed)
+    assert (alone, old.exists()) == (1, True)
+    job(str(tmp_path), "--layout", "collections", "--sizes", "200")
+    asked = CliRunner().invoke(command, [str(tmp_path), "-s", "200", "--delete-duplicates"])
+    assert f"a/{left_behind}' beside 'x_200.JPG'" in asked.stdout
+    assert "1 duplicate would be removed" in asked.stdout
+    assert old.exists()
+    code, data = verify(*doomed)
+
+    assert (code, data["removed"], data["closes"]) == (0, 1, True)
+    assert outputs(tmp_path).keys() == {"c/originals/a/x.JPG", "c/thumbnails/a/x_200.JPG"}
+
+
+def test_a_duplicate_that_no_ledger_knows_stays(made: tuple[Path, Path]) -> None:
+    """Beside another layout's output only what Shard wrote is removed."""
+    _, output = made
+    (output / "a_50x50.jpg.png").write_bytes(picture(50, 50))
+    code, data = verify(str(output), "--delete-duplicates", "--yes")
+
+    assert (code, wrong(data), data["removed"]) == (1, {"duplicate": 1}, None)
+    assert data["kept"] == {"in no ledger of this source": 1}
 
 
 def test_collections_on_seaweedfs(seaweed: S3Server) -> None:

@@ -86,7 +86,7 @@ def test_of_two_outputs_of_one_image_one_is_a_duplicate() -> None:
 
     assert judged(["a.tif"], outputs, rules()) == {
         ("fresh", "a.tif", None),
-        ("duplicate", "a.tif", None),
+        ("duplicate", "a.tif", "a.tif.png"),
     }
 
 
