@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import TracebackType
 
-    from shard.model import Task
+    from shard.model import Item, Task
     from shard.storage.base import Store
 
 # Often enough that little is lost to a SIGKILL, seldom enough for a store that takes one update
 # of an object a second. The pause also grows with the file: see Ledger.checkpoint_due().
 _CHECKPOINT_SECONDS = 30.0
 _BYTES_A_SECOND = 2_000_000
+_CHUNK = 4 << 20
 _FACTS = tuple(field.name for field in fields(Outcome))
 
 
@@ -40,6 +41,15 @@ def line(outcome: Outcome, task_attempt: int) -> str:
     facts["task_attempt"] = task_attempt
     # Keys are data: a name that is not UTF-8 travels as escapes, so that the line always encodes.
     return json.dumps(facts, separators=(",", ":"), ensure_ascii=True)
+
+
+def chunks(folder: Store, item: Item) -> Iterator[bytes]:
+    """Yield the bytes of a ledger's lines by pieces, since there may be millions of them.
+
+    A task that is still at work only appends: what was listed stays what it was.
+    """
+    for start in range(0, item.size, _CHUNK):
+        yield folder.read(item.key, start, min(start + _CHUNK, item.size))
 
 
 class Ledger:
@@ -60,8 +70,9 @@ class Ledger:
     def __enter__(self) -> Self:
         with self._local_disk():
             self._spool = tempfile.NamedTemporaryFile("wb", prefix="shard-ledger-", suffix=".jsonl")
-            with contextlib.suppress(ObjectMissing):
-                self._spool.write(self._folder.read(self._lines_key))
+            earlier = self._folder.stat(self._lines_key)
+            if earlier is not None:
+                self._spool.writelines(chunks(self._folder, earlier))
                 self._spool.flush()
         try:
             self._attempts = json.loads(self._folder.read(self._summary_key))["attempts"]

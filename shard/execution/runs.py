@@ -7,20 +7,20 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from shard.errors import BucketMissing, ObjectMissing, StorageError
-from shard.execution import run_record
+from shard.execution import ledger, run_record
 from shard.planning.location import default_output, parse_location
 from shard.storage import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from shard.execution.run_record import RunRecord
+    from shard.model import Item
     from shard.planning.location import Location
     from shard.storage.base import StorageOptions, Store
 
 _RUN: Final = re.compile(r"([^/]+)/run\.json")
 _LEDGER: Final = re.compile(r"task-\d{5,}-of-\d{5,}\.jsonl")
-_CHUNK: Final = 4 << 20
 
 
 def find(url: str, options: StorageOptions) -> tuple[Store, RunRecord]:
@@ -65,21 +65,24 @@ def output_of(record: RunRecord) -> Location:
 def lines(folder: Store) -> Iterator[dict[str, Any]]:
     """Yield every line of every ledger of a run, in the order in which a task wrote them."""
     for item in folder.list(prefix="task-"):
-        if not _LEDGER.fullmatch(item.key):
-            continue
-        for number, line in enumerate(_split(folder, item.key, item.size), 1):
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                what = f"line {number} is no line of a ledger ({error})"
-                raise StorageError(f"{folder.url}/{item.key}", what, "run the job again") from error
+        if _LEDGER.fullmatch(item.key):
+            yield from lines_of(folder, item)
 
 
-def _split(folder: Store, key: str, size: int) -> Iterator[bytes]:
-    """Yield an object's lines; read by chunks, since a ledger may be large."""
+def lines_of(folder: Store, item: Item) -> Iterator[dict[str, Any]]:
+    """Yield every line of one ledger, ``item`` as it was listed."""
+    for number, line in enumerate(_split(ledger.chunks(folder, item)), 1):
+        try:
+            yield json.loads(line)
+        except ValueError as error:
+            what = f"line {number} is no line of a ledger ({error})"
+            raise StorageError(f"{folder.url}/{item.key}", what, "run the job again") from error
+
+
+def _split(chunks: Iterable[bytes]) -> Iterator[bytes]:
     rest = b""
-    for start in range(0, size, _CHUNK):
-        *whole, rest = (rest + folder.read(key, start, min(start + _CHUNK, size))).split(b"\n")
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
         yield from whole
     if rest:
         yield rest

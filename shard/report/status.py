@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import operator
 import re
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from shard.execution import runs
+from shard.execution.spill import local_disk
 from shard.execution.totals import Totals
+from shard.manifest.sorting import Sorter
 from shard.model import Outcome, Status
 from shard.planning.upload import THUMBNAIL
 from shard.report import summary, words
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
     from shard.storage.base import Store
 
 _LEDGER = re.compile(r"task-(\d{5,})-of-(\d{5,})\.json")
+_HELD = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +76,12 @@ class RunState:
 def read(folder: Store, record: RunRecord) -> RunState:
     """Add up the ledgers in a run's folder, one task after the other."""
     state = RunState(record)
-    for item in sorted(folder.list(prefix="task-"), key=lambda item: item.key):
-        match = _LEDGER.fullmatch(item.key)
+    there = {item.key: item for item in folder.list(prefix="task-")}
+    for key in sorted(there):
+        match = _LEDGER.fullmatch(key)
         if match is None:
             continue
-        attempts: list[dict[str, Any]] = json.loads(folder.read(item.key))["attempts"]
+        attempts: list[dict[str, Any]] = json.loads(folder.read(key))["attempts"]
         last, index = attempts[-1], int(match[1])
         state.tasks[index] = TaskState(
             index=index,
@@ -85,8 +93,7 @@ def read(folder: Store, record: RunRecord) -> RunState:
             engine=last["engine"],
             workers=last.get("workers", 1),
         )
-        lines = folder.read(item.key + "l").decode().splitlines()
-        totals, items, failed = fold(json.loads(line) for line in lines)
+        totals, items, failed = fold(runs.lines_of(folder, there[f"{key}l"]))
         for attempt in attempts:
             totals.add_ms(attempt["totals"]["ms"])
         state.totals.merge(totals)
@@ -99,23 +106,29 @@ def fold(lines: Iterable[dict[str, Any]]) -> tuple[Totals, int, int]:
     """Return the totals over a ledger's lines, the number of items and of items that failed.
 
     The last word on each (key, rendition) counts; but what an earlier attempt wrote and a later
-    one skipped as fresh is written.
+    one skipped as fresh is written. Lines beyond the first are sorted on local disk.
     """
-    last: dict[tuple[str, str], dict[str, Any]] = {}
-    for line in lines:
-        known = last.get(where := (line["key"], line["rendition"]))
-        if known and known["status"] == "written" and line["status"] == "skipped":
+    totals, items, failed = Totals(), 0, 0
+    lines_by_key: Sorter[Outcome] = Sorter(operator.attrgetter("key"), None, _HELD)
+    with closing(lines_by_key), local_disk():
+        lines_by_key.extend(map(_outcome, lines))
+        for _, said in groupby(lines_by_key, operator.attrgetter("key")):
+            outcomes = _last_words(said)
+            totals.add_item(outcomes)
+            items += 1
+            failed += any(outcome.status is Status.FAILED for outcome in outcomes)
+    return totals, items, failed
+
+
+def _last_words(said: Iterable[Outcome]) -> list[Outcome]:
+    """Return what counts of all that was said about one item, one a rendition."""
+    last: dict[str, Outcome] = {}
+    for outcome in said:
+        known = last.get(outcome.rendition)
+        if known and known.status is Status.WRITTEN and outcome.status is Status.SKIPPED:
             continue
-        last[where] = line
-    by_key: dict[str, list[dict[str, Any]]] = {}
-    for (key, _), line in last.items():
-        by_key.setdefault(key, []).append(line)
-    totals, failed = Totals(), 0
-    for key in sorted(by_key):
-        outcomes = [_outcome(line) for line in by_key[key]]
-        totals.add_item(outcomes)
-        failed += any(outcome.status is Status.FAILED for outcome in outcomes)
-    return totals, len(by_key), failed
+        last[outcome.rendition] = outcome
+    return list(last.values())
 
 
 def _outcome(line: dict[str, Any]) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 from shard.report.status import fold
@@ -39,3 +40,25 @@ def test_failures_name_their_first_keys() -> None:
 
     assert totals.failed_keys == {"corrupt": ["0", "1", "2", "3", "4"]}
     assert failed == totals.failed["corrupt"] == 9
+
+
+def test_attempts_far_apart_are_one_word() -> None:
+    """What a later attempt says of an image counts, however many lines lie between the two."""
+    others = [_line(f"{n:06d}", "skipped", reason="fresh") for n in range(50_000)]
+    lines = [_line("z", "failed", reason="unavailable"), *others, _line("z", "written")]
+    totals, items, failed = fold(lines)
+
+    assert (totals.written, totals.skipped["fresh"], items, failed) == (1, 50_000, 50_001, 0)
+
+
+def test_memory_does_not_grow_with_the_ledger() -> None:
+    """Four times as many lines take no more memory than a buffer of a fixed size."""
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        fold(_line(f"{n:032d}", "written") for n in range(count))
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    assert peak(100_000) < 1.5 * peak(25_000)
