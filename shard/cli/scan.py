@@ -32,7 +32,7 @@ _LOCAL_PREFIX = "attachments"
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="only the first N images")
 @click.option("--concurrency", type=click.IntRange(1, 256), default=16, show_default=True,
               metavar="N", help="listings at once")  # fmt: skip
-@click.option("-q", "--quiet", is_flag=True, help="no progress and no summary")
+@click.option("-q", "--quiet", is_flag=True, help="no progress, only warnings and the summary")
 @click.option("--show-files", is_flag=True, help="name every file with its thumbnails' sizes")
 @click.option("-v", "--verbose", is_flag=True, help="say more")
 @store_options
@@ -62,8 +62,7 @@ def command(url: str | None, **flags: Any) -> None:
             flags["concurrency"],
             click.echo if flags["show_files"] else None,
         )
-        quiet = bool(flags["quiet"])
-        code = run_scan(wish, voice.listed(quiet=quiet), lambda b: None if quiet else voice.show(b))
+        code = run_scan(wish, voice.listed(quiet=flags["quiet"]), voice.show)
     sys.exit(code)
 
 
