@@ -38,6 +38,26 @@ def test_plan_before_and_after_generate(scanned: Path) -> None:
     assert "nothing: every image has its thumbnail of 200 px" in text.stdout
 
 
+def test_a_run_that_made_nothing_or_slowly_is_no_pace(tmp_path: Path) -> None:
+    """The pace is that of the latest run which shows one, not of one that idled or was slowed."""
+    plant(make_tree(60), tmp_path)
+    shard("scan", ".", "-q", cwd=tmp_path)
+    command = ("report", "-m", "manifest.json", "--format", "json")
+
+    def told() -> str | None:
+        run = json.loads(shard(*command, cwd=tmp_path).stdout)["images_per_second_from"]
+        return None if run is None else str(run)
+
+    shard("generate", "-m", "manifest.json", "-s", "40", "--cadence", "0.001", cwd=tmp_path)
+    assert told() is None
+    shard("generate", "-m", "manifest.json", cwd=tmp_path)
+    shown = told()
+    shard("generate", "-m", "manifest.json", cwd=tmp_path)
+
+    assert shown is not None
+    assert told() == shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
