@@ -44,7 +44,7 @@ class GenericStore:
         A ``memory://`` folder that does not exist is an empty one, as on an object store; on any
         other filesystem it raises ``BucketMissing``.
         """
-        for folder in self._folders():
+        for folder in self._folders(prefix):
             for path, facts in sorted(folder.items()):
                 key = str(path).removeprefix(self._root).lstrip("/")
                 if key.startswith(prefix) and (start_after is None or key > start_after):
@@ -131,15 +131,20 @@ class GenericStore:
         else:
             self._fs.pipe_file(path, data)
 
-    def _folders(self) -> Iterator[dict[str, Any]]:
-        """Yield {path: facts} of the files of each folder in turn."""
+    def _folders(self, prefix: str) -> Iterator[dict[str, Any]]:
+        """Yield {path: facts} of the files of each folder that can hold keys with ``prefix``."""
         waiting = [self._root]
         while waiting:
             folder = waiting.pop()
             entries = self._entries(folder)
             yield {e["name"]: e for e in entries if e["type"] == "file"}
             below = (e["name"].rstrip("/") for e in entries if e["type"] == "directory")
-            waiting.extend(sorted((name for name in below if name != folder), reverse=True))
+            wanted = (n for n in below if n != folder and self._may_hold(n, prefix))
+            waiting.extend(sorted(wanted, reverse=True))
+
+    def _may_hold(self, folder: str, prefix: str) -> bool:
+        key = folder.removeprefix(self._root).lstrip("/") + "/"
+        return key.startswith(prefix) or prefix.startswith(key)
 
     def _entries(self, folder: str) -> Sequence[dict[str, Any]]:
         try:

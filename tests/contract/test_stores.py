@@ -160,6 +160,26 @@ def test_start_after_within_a_prefix(case: Case) -> None:
     assert keys(case.at(), prefix="b/", start_after="b/1") == ["b/2"]
 
 
+def test_a_prefix_spares_other_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a store that is walked, a listing with a prefix looks into no folder beside it."""
+    store = open_store(f"memory://{uuid.uuid4().hex}", OPTIONS)
+    for key in ("a/b/1.jpg", "a/bb/2.jpg", "a/c/3.jpg", "d/4.jpg"):
+        store.write(key, b"x", content_type="image/jpeg")
+    looked: list[str] = []
+    fs: Any = store._fs  # type: ignore[attr-defined]  # GenericStore's
+    ls = fs.ls
+
+    def counted(path: str, **options: Any) -> Any:
+        looked.append(path)
+        return ls(path, **options)
+
+    monkeypatch.setattr(fs, "ls", counted)
+    found = [item.key for item in store.list(prefix="a/b")]
+
+    assert found == ["a/b/1.jpg", "a/bb/2.jpg"]
+    assert len(looked) == 4
+
+
 def test_children_are_one_level(case: Case) -> None:
     """A folder's children are its own objects and the names of its folders, of any number."""
     store = case.at(f"children-{uuid.uuid4().hex[:8]}")
