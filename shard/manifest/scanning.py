@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import logging
 import operator
 from collections import Counter
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from shard.manifest.model import Record
     from shard.storage.base import Store
 
+_log = logging.getLogger("shard")
 _BY_KEY = operator.attrgetter("original_key")
 _OPENERS = 4
 """So many collections are taken apart at a time, each by several threads."""
@@ -61,7 +63,9 @@ class Scan:
 
     def _open(self, name: str) -> tuple[Gathering, list[Part]]:
         loose = Gathering(name, self.spool, self.seen, loose=True)
-        return loose, open_collection(self.store, name, self.threads // 2, loose.take)
+        parts = open_collection(self.store, name, max(1, self.threads // 2), loose.take)
+        _log.debug("%s: %d parts to list", name, len(parts))
+        return loose, parts
 
     def _gather(self, piece: Gathering | Part) -> Gathering:
         if isinstance(piece, Gathering):
