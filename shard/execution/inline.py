@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shard import imaging
-from shard.execution import item as steps
+from shard.execution.job import Job
 from shard.execution.pool import Finished
+from shard.execution.steps import steps_of
 from shard.execution.work import Done
 from shard.storage import open_store
 from shard.storage.discard import DiscardStore
@@ -36,7 +37,7 @@ class InlinePool:
 
     def equip(self, recipe: Recipe) -> None:
         """Open the recipe's stores."""
-        self._recipe = recipe
+        self._recipe, self._steps = recipe, steps_of(recipe)
         self._source = open_store(recipe.source, recipe.storage)
         self._output: Store = (
             DiscardStore(recipe.output)
@@ -62,13 +63,13 @@ class InlinePool:
         """Render what waits."""
         while self._waiting:
             # Nothing is beside it, so a worker's share of the memory is no bound here.
-            job = steps.Job(replace(self._waiting.popleft(), alone=True))
+            job = Job(replace(self._waiting.popleft(), alone=True))
             before = time.process_time()
-            steps.read(job, self._source, self._recipe)
-            steps.compare(job, self._output, self._recipe)
-            steps.render(job, self._recipe)
+            self._steps.read(job, self._source, self._recipe)
+            self._steps.compare(job, self._output, self._recipe)
+            self._steps.render(job, self._recipe)
             job.cpu_ms = (time.process_time() - before) * 1000
-            outcomes = steps.write(job, self._output, self._recipe)
+            outcomes = self._steps.write(job, self._output, self._recipe)
             yield Finished(job.work, Done(job.work.number, outcomes, tuple(job.claims)))
 
     def drain(self) -> None:

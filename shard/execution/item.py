@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shard.storage.base import Store
 
 
-__all__ = ["Job", "compare", "read", "render", "write"]
+__all__ = ["Job", "compare", "fits", "read", "render", "write"]
 
 
 def read(job: Job, source: Store, recipe: Recipe) -> None:
@@ -82,7 +82,7 @@ def _render(job: Job, recipe: Recipe) -> None:
     }
     if job.work.contested:
         wanted = list(_uncontested(job, wanted, keys, overwrite=recipe.overwrite))
-    if not wanted or not _fits(job, source.peak_memory(wanted), recipe):
+    if not wanted or not fits(job, source.peak_memory(wanted), recipe):
         return
     job.claims.extend(keys[r.name] for r in wanted)
     thumbnails = imaging.render(source, wanted, recipe.limits)
@@ -93,8 +93,8 @@ def _render(job: Job, recipe: Recipe) -> None:
     job.ms["decode"] = thumbnails[0].ms["decode"]  # one decode for all
 
 
-def _fits(job: Job, needs: int, recipe: Recipe) -> bool:
-    """Tell whether the item can be decoded here and now; ``ImageError`` if nowhere."""
+def fits(job: Job, needs: int, recipe: Recipe) -> bool:
+    """Tell whether ``needs`` bytes can be had here and now; ``ImageError`` if nowhere."""
     if recipe.memory is None or needs <= recipe.memory.share:
         return True
     if needs > recipe.memory.alone:

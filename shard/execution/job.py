@@ -9,8 +9,11 @@ from shard.errors import ImageError, ObjectMissing, StorageError
 from shard.model import Outcome, Status
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from shard.execution.work import Work
     from shard.imaging import Thumbnail
+    from shard.imaging.pyramid import Made
 
 
 @dataclass(slots=True)
@@ -31,7 +34,8 @@ class Job:
 
     ``ms`` are milliseconds by stage. ``needs`` is set to the bytes that decoding is predicted to
     take when they are more than this worker's share: then nothing was decoded. ``requests`` were
-    made of stores so far. ``original`` is set where the item itself is to be copied.
+    made of stores so far. ``original`` is set where the item itself is to be copied, ``folder``
+    and ``made`` where a pyramid is: its temporary files, and what was written there.
     """
 
     work: Work
@@ -50,6 +54,8 @@ class Job:
     needs: int | None = None
     requests: int = 0
     original: Original | None = None
+    folder: Path | None = None
+    made: Made | None = None
 
 
 def failure(job: Job, rendition: str, error: Exception, output: str | None = None) -> Outcome:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from shard.model import Item, Limits, Outcome, Rendition
     from shard.planning.layout import Layout
+    from shard.planning.pyramids import PyramidOptions
     from shard.storage.base import Headers, StorageOptions
 
 
@@ -33,6 +34,25 @@ class Originals:
 
     keep_corrupt: bool = False
     sha256: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pyramids:
+    """That pyramids are made instead of renditions. ``scratch``: the task's folder for files."""
+
+    options: PyramidOptions
+    scratch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One pyramid: the ``output`` key of its file, or of what describes its tiles, and its box.
+
+    ``box`` is the (width, height) that the image is shrunk into.
+    """
+
+    output: str
+    box: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +81,7 @@ class Recipe:
     ranged: bool = False
     discard: bool = False
     originals: Originals | None = None
+    pyramids: Pyramids | None = None
     headers: Headers = NO_HEADERS
     metadata: Mapping[str, str] = field(default_factory=dict)
     shares: tuple[int, ...] = ()
@@ -85,7 +106,7 @@ class Work:
     ``renditions`` are the names still to be made. ``contested`` items share possible output keys
     with others: the worker learns the real key from the content, compares it with ``claimed``
     (output key -> the source key that owns it) and judges freshness itself from ``existing``.
-    ``alone``: no other item is in any worker's hand.
+    ``alone``: no other item is in any worker's hand. ``order`` is told where pyramids are made.
     """
 
     number: int
@@ -96,6 +117,7 @@ class Work:
     contested: bool = False
     claimed: Mapping[str, str] = field(default_factory=lambda: _NO_CLAIMS)
     existing: Mapping[str, Item] = field(default_factory=lambda: _NO_ITEMS)
+    order: Order | None = None
 
 
 @dataclass(frozen=True, slots=True)

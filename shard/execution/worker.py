@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shard.errors import ShardError
-from shard.execution import item as steps
+from shard.execution.job import Job
+from shard.execution.steps import steps_of
 from shard.execution.work import (
     Broken,
     Done,
@@ -68,9 +69,10 @@ class _Worker:
         from shard.storage.discard import DiscardStore
 
         self._parent, self._recipe = parent, recipe
+        self._steps = steps_of(recipe)
         self._sending = threading.Lock()
         self._draining = threading.Event()
-        self._fetched: queue.SimpleQueue[steps.Job] = queue.SimpleQueue()
+        self._fetched: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._source: Store = open_store(recipe.source, recipe.storage)
         self._output: Store = (
             DiscardStore(recipe.output)
@@ -93,7 +95,7 @@ class _Worker:
                 self._send(Dropped(number))
                 continue
             self._send(Rendering(number))
-            steps.render(job, self._recipe)
+            self._steps.render(job, self._recipe)
             before, spent = spent, time.process_time()
             job.cpu_ms = (spent - before) * 1000
             self._send(Rendered(number))
@@ -112,22 +114,22 @@ class _Worker:
                 if isinstance(said, Drain):
                     self._draining.set()
                 else:
-                    self._readers.submit(self._read, steps.Job(said))
+                    self._readers.submit(self._read, Job(said))
         except (EOFError, OSError):
             # The parent is gone, perhaps by SIGKILL: nothing of this process may outlive it.
             os._exit(0)
 
-    def _read(self, job: steps.Job) -> None:
+    def _read(self, job: Job) -> None:
         if not self._draining.is_set():
-            steps.read(job, self._source, self._recipe)
-            steps.compare(job, self._output, self._recipe)
+            self._steps.read(job, self._source, self._recipe)
+            self._steps.compare(job, self._output, self._recipe)
         self._fetched.put(job)
 
-    def _write(self, job: steps.Job) -> None:
+    def _write(self, job: Job) -> None:
         if self._recipe.originals and self._draining.is_set():
             self._send(Dropped(job.work.number))  # originals may be large: those begun are enough
             return
-        outcomes = steps.write(job, self._output, self._recipe)
+        outcomes = self._steps.write(job, self._output, self._recipe)
         self._send(Done(job.work.number, outcomes, tuple(job.claims)))
 
     def _send(self, message: Message) -> None:

@@ -85,8 +85,7 @@ def _transform(icc: bytes, mode: str) -> Any:
     from PIL import ImageCms
 
     profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-    name = ImageCms.getProfileDescription(profile)
-    if "sRGB" in name or name.strip() == "c2":  # c2: the compact sRGB profile of Facebook
+    if _is_srgb(ImageCms.getProfileDescription(profile)):
         return None
     output_mode = "RGBA" if mode == "RGBA" else "RGB"
     return ImageCms.buildTransform(
@@ -97,6 +96,20 @@ def _transform(icc: bytes, mode: str) -> Any:
         renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
         flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
     )
+
+
+def _is_srgb(name: str) -> bool:
+    return "sRGB" in name or name.strip() == "c2"  # c2: the compact sRGB profile of Facebook
+
+
+def is_srgb_profile(icc: bytes) -> bool:
+    """Tell whether a profile calls itself sRGB; ``False`` for one that cannot be read."""
+    from PIL import ImageCms
+
+    try:
+        return _is_srgb(ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(icc))))
+    except (OSError, ImageCms.PyCMSError):
+        return False
 
 
 def flatten(image: Image.Image, background: str) -> Image.Image:

@@ -136,7 +136,7 @@ def failed_key(marker: str) -> str:
 class Rules:
     """Which source objects want a pyramid.
 
-    ``extensions`` are in lower case, without dot; ``prefixes`` of nothing accepts all keys;
+    ``extensions`` are in lower case, without dot; of nothing: all that images have; ``prefixes`` of nothing accepts all keys;
     ``exclude`` are prefixes of what Shard itself writes into the same bucket.
     """
 
@@ -166,7 +166,8 @@ class Rules:
             return Judgement(False, "hidden")
         if self.prefixes and not key.startswith(self.prefixes):
             return Judgement(False, "not_included")
-        if extension(key)[1:].lower() not in self.extensions:
+        known = extension(key)[1:].lower() in self.extensions
+        if not (known if self.extensions else is_image_name(key)):
             return Judgement(False, "other_file")
         return Judgement(True, "image")
 
@@ -214,12 +215,12 @@ def output_key(marker: Marker, stem: str, suffix: str = ".tif") -> str:
     return f"{marker.path}{stem[len(folder_of(stem)) :]}{suffix}"
 
 
-def metadata(marker: Marker, etag: str, size: tuple[int, int]) -> dict[str, str]:
+def metadata(key: str, etag: str, size: tuple[int, int]) -> dict[str, str]:
     """Return what a pyramid's object says of itself; ``size`` is its (width, height) in pixels.
 
-    The source's key is percent-encoded: S3's metadata are ASCII.
+    The source's ``key`` is percent-encoded: S3's metadata are ASCII.
     """
     width, height = size
-    key = quote(marker.key, safe="/", errors="surrogateescape")
-    facts = {"source-key": key, "source-etag": etag}
+    quoted = quote(key, safe="/", errors="surrogateescape")
+    facts = {"source-key": quoted, "source-etag": etag}
     return {**facts, "width": str(width), "height": str(height)}

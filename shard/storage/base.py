@@ -112,8 +112,13 @@ class Store(Protocol):
         Raises ``ObjectMissing``.
         """
 
-    def delete(self, key: str) -> None:
-        """Remove the object; no error if it is not there."""
+    def delete(self, key: str, *, fingerprint: str = "") -> None:
+        """Remove the object; no error if it is not there.
+
+        With a ``fingerprint`` only if it still has that: it is asked for just before, and S3 and
+        GCS are told to compare once more as they delete (servers that ignore that, disks and
+        fsspec's others leave the moment in between). Raises ``ContentChanged``.
+        """
 
     def sign(self, key: str, seconds: int) -> str:
         """Return a URL that reads the object without credentials for that long."""

@@ -53,7 +53,7 @@ class DiscardStore:
         """Raise ``ObjectMissing``."""
         raise ObjectMissing(f"{self.url}/{key}", "was discarded")
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, *, fingerprint: str = "") -> None:
         """There is nothing to remove."""
 
     def sign(self, key: str, seconds: int) -> str:  # noqa: ARG002 - as Store's

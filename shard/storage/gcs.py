@@ -7,12 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shard.errors import ObjectMissing, StorageError
+from shard.errors import AlreadyExists, ObjectMissing, StorageError
 from shard.model import Item
 from shard.storage.base import MD5_KEY, NO_HEADERS
 from shard.storage.credentials import CONNECT_TIMEOUT, GCS_REMEDY
 from shard.storage.digests import base64_of, hexadecimal_of
 from shard.storage.faults import bucket_missing, is_beyond_the_end
+from shard.storage.guarded import changed, is_still
 from shard.storage.keys import check_object_key
 from shard.storage.once import Once
 from shard.storage.retry import Guard
@@ -126,13 +127,20 @@ class GCSStore:
         self._guard.call(key, lambda: blob.reload(timeout=self._timeout, retry=None))
         return (blob.metadata or {}).get(MD5_KEY) or hexadecimal_of(blob.md5_hash) or None
 
-    def delete(self, key: str) -> None:
-        """Remove the object; no error if it is not there."""
+    def delete(self, key: str, *, fingerprint: str = "") -> None:
+        """Remove the object; see ``Store.delete``. The fingerprint is its generation."""
         blob = self._blob(key)
+        facts: dict[str, Any] = {"timeout": self._timeout, "retry": None}
+        if fingerprint:
+            if not is_still(self, key, fingerprint):
+                return
+            facts["if_generation_match"] = int(fingerprint)
         try:
-            self._guard.call(key, lambda: blob.delete(timeout=self._timeout, retry=None))
+            self._guard.call(key, lambda: blob.delete(**facts))
         except ObjectMissing:
             self._require_bucket()
+        except AlreadyExists:  # 412: it is there, and another
+            raise changed(self.url, key) from None
 
     def sign(self, key: str, seconds: int) -> str:
         """Return a V4 signed URL; needs a service account's key or the right to sign with IAM."""

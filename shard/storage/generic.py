@@ -11,6 +11,7 @@ from shard.errors import AlreadyExists, BucketMissing, ObjectMissing, StorageErr
 from shard.model import Item
 from shard.storage.base import NO_HEADERS
 from shard.storage.digests import md5_of
+from shard.storage.guarded import is_still
 from shard.storage.keys import check_local_key
 from shard.storage.retry import Guard
 
@@ -104,9 +105,11 @@ class GenericStore:
         """Return the content's MD5, by reading it: fsspec has no common word for checksums."""
         return md5_of([self.read(key)])
 
-    def delete(self, key: str) -> None:
-        """Remove the object; no error if it is not there."""
+    def delete(self, key: str, *, fingerprint: str = "") -> None:
+        """Remove the object; see ``Store.delete``."""
         path = self._path(key)
+        if fingerprint and not is_still(self, key, fingerprint):
+            return
         try:
             self._guard.call(key, lambda: self._fs.rm_file(path))
         except ObjectMissing:

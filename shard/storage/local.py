@@ -22,6 +22,7 @@ from shard.errors import (
 from shard.model import Item
 from shard.storage.base import NO_HEADERS
 from shard.storage.digests import CHUNK, Announced, md5_of
+from shard.storage.guarded import is_still
 from shard.storage.keys import TEMPORARY_PREFIX, check_local_key
 from shard.storage.walk import Walk
 
@@ -129,8 +130,10 @@ class LocalStore:
         except OSError as error:
             self._raise(error, key)
 
-    def delete(self, key: str) -> None:
-        """Remove the file; no error if it is not there."""
+    def delete(self, key: str, *, fingerprint: str = "") -> None:
+        """Remove the file; see ``Store.delete``."""
+        if fingerprint and not is_still(self, key, fingerprint):
+            return
         try:
             self._refuse_escape(self._path(key), key)
             os.unlink(self._path(key))  # noqa: PTH108  # see stat

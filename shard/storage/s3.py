@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shard.errors import ObjectMissing, SettingError, StorageError
+from shard.errors import AlreadyExists, ObjectMissing, SettingError, StorageError
 from shard.storage.base import NO_HEADERS
 from shard.storage.credentials import S3_REMEDY, S3Access, s3_access
 from shard.storage.faults import is_beyond_the_end
+from shard.storage.guarded import changed, is_still
 from shard.storage.keys import check_object_key
 from shard.storage.once import Once
 from shard.storage.retry import Guard
@@ -117,13 +118,18 @@ class S3Store:
         ask = self._access().client.head_object
         return told_md5(self._guard.call(key, lambda: ask(Bucket=self._bucket, Key=full)))
 
-    def delete(self, key: str) -> None:
-        """Remove the object; no error if it is not there."""
+    def delete(self, key: str, *, fingerprint: str = "") -> None:
+        """Remove the object; see ``Store.delete``. The fingerprint is its ETag, for If-Match."""
         full = check_object_key(self.url, key, self._root)
         try:
-            self._guard.call(key, lambda: self._client_for(full).delete(full))
+            if not fingerprint:
+                self._guard.call(key, lambda: self._client_for(full).delete(full))
+            elif is_still(self, key, fingerprint):
+                self._guard.call(key, lambda: self._boto().delete_only(full, fingerprint))
         except ObjectMissing:
             self._require_bucket()
+        except AlreadyExists:  # 412: it is there, and another
+            raise changed(self.url, key) from None
 
     def sign(self, key: str, seconds: int) -> str:
         """Return a SigV4 URL that reads the object for ``seconds`` (AWS: a week at most)."""

@@ -204,6 +204,15 @@ class BotoClient:
         """Remove the object."""
         self._client.delete_object(Bucket=self._bucket, Key=key)
 
+    def delete_only(self, key: str, etag: str) -> None:
+        """Remove the object if it has this ETag; a server that knows no condition just does."""
+        try:
+            self._client.delete_object(Bucket=self._bucket, Key=key, IfMatch=f'"{etag}"')
+        except self._client.exceptions.ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "NotImplemented":
+                raise
+            self.delete(key)
+
 
 def head_item(key: str, answer: Mapping[str, Any]) -> Item:
     """Return the item that a HeadObject answer describes."""

@@ -548,3 +548,21 @@ def test_a_public_object_is_read_by_anyone(
 
     assert "AllUsers" in grants["a"]
     assert "AllUsers" not in grants["b"]
+
+
+def test_delete_only_what_was_seen(case: Case) -> None:
+    """With a fingerprint an object is deleted only while it is the one that was seen."""
+    store = case.at(uuid.uuid4().hex)
+    store.write("m.json", b"first", content_type="application/json")
+    seen = {item.key: item.fingerprint for item in store.list()}["m.json"]
+    store.write("m.json", b"second one", content_type="application/json")
+    with pytest.raises(ContentChanged):
+        store.delete("m.json", fingerprint=seen)
+    kept = store.read("m.json")
+    now = store.stat("m.json")
+    assert now is not None
+    store.delete("m.json", fingerprint=now.fingerprint)
+    store.delete("m.json", fingerprint=now.fingerprint)
+
+    assert kept == b"second one"
+    assert store.stat("m.json") is None

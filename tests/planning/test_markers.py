@@ -157,7 +157,7 @@ def test_the_output_lies_in_the_markers_path() -> None:
 
 def test_metadata_are_ascii() -> None:
     """A key of any letters is percent-encoded."""
-    said = markers.metadata(Marker("ü/x y.png", "ü/"), "abc", (30, 20))
+    said = markers.metadata("ü/x y.png", "abc", (30, 20))
 
     assert said == {
         "source-key": "%C3%BC/x%20y.png",

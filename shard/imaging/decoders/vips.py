@@ -105,14 +105,14 @@ def to_raster(image: Any, want: Want) -> Raster:
     """Run the pipeline: premultiply, shrink, make 8 bits of each channel."""
     icc = image.get("icc-profile-data") if has(image, "icc-profile-data") else None
     width, height = image.width, image.height
-    image = _as_sums_allow(image)
+    image = as_sums_allow(image)
     if want.exact and _has_white(image) and want.width < width and want.height < height:
         image = libvips.lanczos(image, want.size)
         width, height = want.size
     elif (factor := want.factor(width, height)) > 1:
         image = image.shrink(factor, factor, ceil=True)
         width, height = width / factor, height / factor
-    image, icc = _as_bytes(image, icc)
+    image, icc = as_bytes(image, icc)
     mode = "CMYK" if image.interpretation == "cmyk" else _MODES[image.bands]
     return Raster(libvips.to_pillow(image, mode), (0.0, 0.0, float(width), float(height)), icc)
 
@@ -122,7 +122,7 @@ def _has_white(image: Any) -> bool:
     return image.format in ("uchar", "ushort") or bool(image.hasalpha())
 
 
-def _as_sums_allow(image: Any) -> Any:
+def as_sums_allow(image: Any) -> Any:
     """Return the image in a form whose pixels may be averaged: no NaN, alpha premultiplied."""
     if image.format in ("float", "double"):
         # Infinities go the way of NaN: neither has a place between black and white.
@@ -139,7 +139,7 @@ def _as_sums_allow(image: Any) -> Any:
     return image
 
 
-def _as_bytes(image: Any, icc: bytes | None) -> tuple[Any, bytes | None]:
+def as_bytes(image: Any, icc: bytes | None) -> tuple[Any, bytes | None]:
     """Return the image as 8-bit L, RGB, RGBa or CMYK, and its profile if that still fits."""
     if image.interpretation in ("lab", "labs", "labq", "xyz", "scrgb", "hsv", "lch", "yxy"):
         return image.colourspace("srgb"), None

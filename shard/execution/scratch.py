@@ -1,0 +1,59 @@
+"""Temporary files of a task that works on files: names of its own, removed whatever happens.
+
+A folder is locked as long as its task lives, so that the next one can tell what a killed task has
+left behind, also in a container where every task is process 1.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PREFIX = "shard-pyramids-"
+_LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """Make the task's folder in the system's temporary one, after sweeping what others left."""
+    sweep()
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        os.close(lock)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep() -> None:
+    """Remove the folders of tasks that are no more; those of other users stay."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            lock = os.open(folder / _LOCK, os.O_RDWR)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused: its task lives
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(lock)
+
+
+def folder_of(scratch: str, key: str) -> Path:
+    """Return the folder of one item's files."""
+    name = blake2b(key.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
+    return Path(scratch) / name
+
+
+def free_bytes(folder: Path) -> int:
+    """Return what is free where the scratch folder lies."""
+    return shutil.disk_usage(folder).free
