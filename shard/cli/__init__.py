@@ -21,6 +21,7 @@ _COMMANDS = {
     "report": "say what a manifest holds: coverage, storage, what is to be made, how long it takes",
     "upload": "bring a folder of originals into a bucket, each with its thumbnail",
     "verify": "is everything there, fresh, readable, and nothing besides",
+    "pyramid": "make pyramid TIFFs, for image servers, of what lands or lies in a bucket",
     "status": "add up the ledgers of a run: done, missing, failed",
 }
 

@@ -99,7 +99,11 @@ _JOB = (
     click.option("--output", "image", metavar="URL", help="of the pyramids  [IMAGE_BUCKET]"),
     click.option("--process", metavar="URL", help="of the markers  [PROCESS_BUCKET]"),
     click.option(
-        "--marker-prefix", metavar="FOLDER", default="rbsc/", show_default=True, help="of the markers"
+        "--marker-prefix",
+        metavar="FOLDER",
+        default="rbsc/",
+        show_default=True,
+        help="of the markers",
     ),
     click.option(
         "--max-attempts",
@@ -183,7 +187,9 @@ def _places(flags: Mapping[str, Any], env: Mapping[str, str]) -> tuple[str, str,
 
     if flags["source_folder"] is not None:
         if flags["output_folder"] is None:
-            raise SettingError("OUTPUT", None, "where the pyramids go: shard pyramid run INPUT OUTPUT")
+            raise SettingError(
+                "OUTPUT", None, "where the pyramids go: shard pyramid run INPUT OUTPUT"
+            )
         if flags["process"]:
             accepted = "either markers (--process) or INPUT and OUTPUT"
             raise SettingError("--process", flags["process"], accepted)
@@ -225,7 +231,9 @@ def _options(flags: Mapping[str, Any]) -> PyramidOptions:
 @click.option("--source", metavar="URL", help="of the originals  [RBSC_BUCKET]")
 @click.option("--process", metavar="URL", help="of the markers  [PROCESS_BUCKET]")
 @click.option("--output", "image", metavar="URL", help="of the pyramids  [IMAGE_BUCKET]")
-@click.option("--prefix", "prefixes", multiple=True, metavar="FOLDER", help="only below; repeatable")
+@click.option(
+    "--prefix", "prefixes", multiple=True, metavar="FOLDER", help="only below; repeatable"
+)
 @click.option("--since", metavar="DATE", help="only what was modified then or later, as 2026-11-01")
 @click.option("--only-missing", is_flag=True, help="only where the pyramid is missing or stale")
 @click.option("--marker-prefix", metavar="FOLDER", default="rbsc/", show_default=True)

@@ -124,7 +124,7 @@ class Desk:
         now = self.process.stat(found.key)
         if now is None or now.fingerprint != found.fingerprint:
             return "newer"
-        marker = found.marker.failed(f"{one.reason}: {one.detail}" if one.detail else one.reason)
+        marker = found.marker.failed(": ".join(part for part in (one.reason, one.detail) if part))
         if marker.attempts < self.max_attempts:
             self._write(found.key, marker)
             return "kept"
@@ -246,9 +246,7 @@ class Marked:
             return (outcome(job, NAME, Status.SKIPPED, "marker_gone", detail=detail),)
         except MarkerError as error:
             self.desk.refuse(item, error, data)
-            return (
-                outcome(job, NAME, Status.FAILED, MarkerError.reason, detail=str(error)),
-            )
+            return (outcome(job, NAME, Status.FAILED, MarkerError.reason, detail=str(error)),)
         except StorageError as error:
             return (failure(job, NAME, error),)
         found = Found(item.key, item.fingerprint, marker)

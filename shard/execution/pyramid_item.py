@@ -1,16 +1,18 @@
-"""One image from the store to a verified pyramid in the store: the steps that a worker goes through.
+"""One image, from the store to a verified pyramid in the store: the steps in a worker.
 
 Sources and pyramids are large: they are files in the task's scratch folder, never bytes in memory.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from shard.errors import ContentChanged, ImageError, ObjectMissing
 from shard.execution.item import fits
@@ -31,8 +33,11 @@ if TYPE_CHECKING:
 _CHUNK = 16 << 20
 _UPLOADS = 8
 _TYPES: Final = {
-    **{".tif": "image/tiff", ".jpg": "image/jpeg", ".json": "application/json"},
-    **{".dzi": "application/xml", ".xml": "application/xml"},
+    ".tif": "image/tiff",
+    ".jpg": "image/jpeg",
+    ".json": "application/json",
+    ".dzi": "application/xml",
+    ".xml": "application/xml",
 }
 
 
@@ -150,6 +155,8 @@ def _write(job: Job, output: Store, recipe: Recipe) -> Outcome:
     key = _order(job).output
     if recipe.forbidden and key.startswith(recipe.forbidden):
         raise ImageError("would_overwrite_source", f"the output key {key!r} lies in the source")
+    if _pyramids(recipe).options.format == "iiif3":
+        _identify(job.folder / "made" / "info.json", recipe, key)
     facts = metadata(job.work.item.key, job.work.item.fingerprint, job.made.size)
     size = _upload(job.folder, output, (key, _pyramids(recipe).options.suffix), facts)
     done = outcome(job, NAME, Status.WRITTEN, None, output=key)
@@ -178,6 +185,14 @@ def _upload(folder: Path, output: Store, names: tuple[str, str], facts: dict[str
             list(pool.map(put, others))
     put(key)
     return sum(path.stat().st_size for path in files)
+
+
+def _identify(description: Path, recipe: Recipe, key: str) -> None:
+    """Say in the description where the tiles are served: image servers' clients go by it."""
+    options = _pyramids(recipe).options
+    info = json.loads(description.read_text())
+    info["id"] = f"{options.base_url}/{quote(key.removesuffix(options.suffix))}"
+    description.write_text(json.dumps(info, indent=2))
 
 
 def _name(recipe: Recipe) -> str:

@@ -1,4 +1,4 @@
-"""What a folder of images gives a task to do: pyramids that are missing or stale, without markers."""
+"""What a folder gives a task to do: pyramids that are missing or stale, without markers."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ ANY: Final = Rules(extensions=())
 class Comparison:
     """A source's images beside the pyramids that are there; this task's share of both.
 
-    ``rules`` says which objects are images. ``listed`` counts those of the whole source, ``ignored``
-    the rest, by reason. ``stems`` holds the images that cannot have their own stem.
+    ``rules`` says which objects are images. ``listed`` counts those of the whole source,
+    ``ignored`` the rest, by reason. ``stems`` holds the images that cannot have their own stem.
     """
 
     rules: Rules

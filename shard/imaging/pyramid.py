@@ -53,9 +53,12 @@ def peak_memory(opened: Opened, box: Size) -> int:
     width, height = fit(opened.size, box)
     row = 4 * width
     held = min(_HELD, row * height)
-    return opened.whole + 2 * held + row * _ROWS * opened.options.tile_size + 4 * opened.stored[
-        0
-    ] * min(_SEEN, opened.stored[1])
+    return (
+        opened.whole
+        + 2 * held
+        + row * _ROWS * opened.options.tile_size
+        + 4 * opened.stored[0] * min(_SEEN, opened.stored[1])
+    )
 
 
 def scratch_bytes(size: Size, depth: int = 1) -> int:
@@ -104,7 +107,9 @@ def _pixels(opened: Opened, size: Size) -> tuple[Any, bytes | None, tuple[str, .
 
 def _as_values(image: Any, icc: bytes | None, options: PyramidOptions) -> tuple[Any, bytes | None]:
     """Return straight alpha and 8 bits; 16 bits where they are kept."""
-    keeps = options.colour == "keep" and options.compression not in LOSSY and options.format == "tif"
+    keeps = (
+        options.colour == "keep" and options.compression not in LOSSY and options.format == "tif"
+    )
     deep = keeps and image.format == "ushort" and image.interpretation in ("rgb16", "grey16")
     if image.hasalpha() and image.interpretation != "cmyk":
         most = 65535 if image.interpretation == "rgb16" else 255
@@ -190,7 +195,6 @@ def _save(image: Any, target: Path, options: PyramidOptions, icc: bytes | None) 
             suffix=f".jpg[Q={options.quality},keep={keep}]",
             tile_size=options.tile_size,
             overlap=1 if options.format == "dzi" else 0,
-            **({"id": options.base_url} if options.base_url else {}),
         )
         return
     resolution = options.dpi / _MM_PER_INCH

@@ -6,6 +6,7 @@ A function of its own beside the writer: nothing is uploaded that it has not acc
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from shard.errors import ImageError, MissingExtra
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 REASON = "not_verified"
 """The ledger's word for a pyramid that was made and not accepted."""
-_SAMPLE = 9
+SAMPLE = 9
 """Tiles of the largest level that are decoded, evenly spread, the first and the last included."""
 _MEAN, _MOST = 8.0, 56.0
 """Differences of 255 allowed on average over the grid's cells, and in one cell."""
@@ -47,7 +48,7 @@ def verify_tiff(path: Path, made: Made, options: PyramidOptions) -> None:
     installed.
     """
     tifffile = _tifffile()
-    with _only_refusals(path.name), tifffile.TiffFile(path) as file:
+    with only_refusals(path.name), tifffile.TiffFile(path) as file:
         levels = _levels(file)
         require(len(levels) > 0, "it has no image")
         _check_sizes(levels, made, options)
@@ -66,7 +67,7 @@ def _tifffile() -> Any:
 
 
 @contextmanager
-def _only_refusals(name: str) -> Iterator[None]:
+def only_refusals(name: str) -> Iterator[None]:
     """Make what the reading library throws a refusal of the file."""
     try:
         yield
@@ -131,7 +132,10 @@ def _eight_bits(pixels: Any) -> Any:
 
 
 def check_picture(smallest: Any, made: Made) -> None:
-    """Compare the smallest level, (rows, columns, channels), with what went into the pyramid, cell by cell."""
+    """Compare the smallest level with what went into the pyramid, cell by cell.
+
+    ``smallest`` is an array of rows, columns, channels.
+    """
     import numpy as np
 
     (across, down), data = made.reference
@@ -161,14 +165,14 @@ def _bounds(length: int, cells: int) -> list[tuple[int, int]]:
     edges = [round(cell * length / cells) for cell in range(cells + 1)]
     return [
         (min(first, length - 1), max(end, min(first, length - 1) + 1))
-        for first, end in zip(edges, edges[1:], strict=False)
+        for first, end in pairwise(edges)
     ]
 
 
 def _check_sample(page: Any, smallest: Any) -> None:
     """Decode tiles of the largest level; each must show what the smallest level shows there."""
     count = len(page.dataoffsets)
-    sample = sorted({round(step * (count - 1) / (_SAMPLE - 1)) for step in range(_SAMPLE)})
+    sample = sorted({round(step * (count - 1) / (SAMPLE - 1)) for step in range(SAMPLE)})
     height, width = smallest.shape[:2]
     for index in sample:
         pixels, (top, left) = _tile(page, index)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shard.errors import ImageError
@@ -16,12 +15,18 @@ from shard.imaging.source import open_image
 from shard.planning.pyramids import fit
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from shard.model import Limits
     from shard.planning.pyramids import PyramidOptions, Size
 
 _LOADERS = {
-    **{"jpeg": "jpeg", "png": "png", "tiff": "tiff", "webp": "webp"},
-    **{"gif": "gif", "avif": "heif"},
+    "jpeg": "jpeg",
+    "png": "png",
+    "tiff": "tiff",
+    "webp": "webp",
+    "gif": "gif",
+    "avif": "heif",
 }
 """What libvips reads from a file, a few rows at a time; all else is decoded as the job does."""
 _HEAD = 1 << 16

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shard.errors import StorageError
@@ -47,7 +47,7 @@ class Marking:
     since: datetime | None = None
     output: Location | None = None
     dry_run: bool = False
-    storage: StorageOptions = StorageOptions()
+    storage: StorageOptions = field(default_factory=StorageOptions)
 
 
 def run_mark(marking: Marking, say: Callable[[str], None]) -> int:

@@ -1,10 +1,9 @@
-"""The verb `pyramid run`: a task that makes verified pyramids, of what markers name or of a folder."""
+"""The verb `pyramid run`: verified pyramids of what markers name, or of a folder."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shard.execution.marked import Desk, Marked, Wanted
@@ -23,6 +22,7 @@ from shard.storage import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from shard.execution.account import Progress
     from shard.execution.run_record import RunRecord
@@ -38,9 +38,7 @@ _SLOWEST = 1_000_000
 """Bytes a second below which a transfer counts as hanging."""
 
 
-def run_pyramids(
-    settings: PyramidSettings, progress: Progress, say: Callable[[str], None]
-) -> int:
+def run_pyramids(settings: PyramidSettings, progress: Progress, say: Callable[[str], None]) -> int:
     """Run one task; return its exit code: 0, 1, 130 or 143.
 
     ``say`` gets the summary. Raises ``ShardError`` (exit 2) before anything is made.
@@ -86,7 +84,9 @@ def _copyrights(settings: PyramidSettings, opening: Opening) -> Copyrights:
     names: frozenset[str] = frozenset()
     for url in settings.lists:
         folder, _, name = url.rpartition("/")
-        data = open_store(folder or ("/" if url.startswith("/") else "."), opening.options).read(name)
+        data = open_store(folder or ("/" if url.startswith("/") else "."), opening.options).read(
+            name
+        )
         names |= read_copyrights(data, url)
     return Copyrights(names)
 
@@ -120,9 +120,7 @@ def _supply(
     )
 
 
-def _recipe(
-    settings: PyramidSettings, opening: Opening, record: RunRecord, folder: Path
-) -> Recipe:
+def _recipe(settings: PyramidSettings, opening: Opening, record: RunRecord, folder: Path) -> Recipe:
     rendition = rendition_of(settings.options)
     return replace(
         opening.recipe(record),
@@ -135,9 +133,7 @@ def _recipe(
     )
 
 
-def _terms(
-    settings: PyramidSettings, terms: Terms, desk: Desk | None, folder: Path
-) -> Terms:
+def _terms(settings: PyramidSettings, terms: Terms, desk: Desk | None, folder: Path) -> Terms:
     """Bound the sources on disk to a quarter of what is free; the rest is for what is made."""
     bounds = Bounds(
         free_bytes(folder) // 4, cadence=settings.task.cadence, grace=settings.task.grace

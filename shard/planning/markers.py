@@ -136,8 +136,9 @@ def failed_key(marker: str) -> str:
 class Rules:
     """Which source objects want a pyramid.
 
-    ``extensions`` are in lower case, without dot; of nothing: all that images have; ``prefixes`` of nothing accepts all keys;
-    ``exclude`` are prefixes of what Shard itself writes into the same bucket.
+    ``extensions`` are in lower case, without dot; none given: all that images have. ``prefixes``
+    of nothing accepts all keys; ``exclude`` are prefixes of what Shard itself writes into the
+    same bucket.
     """
 
     extensions: tuple[str, ...] = EXTENSIONS

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 from shard.errors import SettingError
 from shard.planning import markers
 from shard.planning.location import below, parse_location
-from shard.planning.pyramids import PyramidOptions
 from shard.planning.settings import TaskSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shard.planning.location import Location
+    from shard.planning.pyramids import PyramidOptions
 
 DEFAULTS: Final = {"MAX_PIXELS": "2000000000", "MAX_BYTES": "20GB", "ITEM_TIMEOUT": "1800"}
 """Where pyramids differ from the main job: their sources are files, and large."""

@@ -61,6 +61,9 @@ class PyramidOptions:
         if not _LEAST_TILE <= tile <= _LARGEST_TILE or tile % _TILE_STEP:
             accepted = f"a multiple of {_TILE_STEP} from {_LEAST_TILE} to {_LARGEST_TILE}"
             raise SettingError("--tile-size", tile, accepted)
+        if self.format == "iiif3" and "://" not in self.base_url:
+            accepted = "the URL below which the output is served: it is written into info.json"
+            raise SettingError("--base-url", self.base_url or None, accepted)
 
     @property
     def suffix(self) -> str:

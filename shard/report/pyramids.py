@@ -99,9 +99,9 @@ def mark(counts: Mapping[str, int], where: str) -> str:
     """Return the summary of `shard pyramid mark`."""
     left = {why: n for why, n in counts.items() if why not in ("listed", "marked", "failed")}
     told = ", ".join(f"{why} {words.number(n)}" for why, n in sorted(left.items()) if n)
+    marked, listed = words.plural(counts["marked"], "marker"), counts["listed"]
     lines = [
-        f"{words.plural(counts['marked'], 'marker')} written, of "
-        f"{words.plural(counts['listed'], 'object')} listed",
+        f"{marked} written, of {words.plural(listed, 'object')} listed",
         _row("left out", told or "0"),
     ]
     if counts.get("failed"):
