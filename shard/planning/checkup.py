@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from shard.planning.habits import HABITS
 from shard.planning.limits import decoding_memory
 from shard.planning.location import below
 from shard.planning.settings import VARIABLES
@@ -68,30 +69,6 @@ class Machine:
     missing: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Habits:
-    """What an engine does by itself: seconds from SIGTERM to SIGKILL, and its own time limit.
-
-    Sources: the engines' own manuals. ``timeout`` is the default that holds where nothing else is
-    asked for, ``longest`` the most that can be asked for; ``None``: there is none.
-    """
-
-    name: str
-    kill_after: float
-    timeout: float | None = None
-    longest: float | None = None
-    flag: str = ""
-
-
-_HABITS: Final = {
-    "cloud-run": _Habits("Cloud Run", 10, 600, 7 * 86_400, "--task-timeout"),
-    "kubernetes": _Habits("Kubernetes", 30, flag="terminationGracePeriodSeconds"),
-    "aws-batch": _Habits("AWS Batch", 30, longest=14 * 86_400),
-    "google-batch": _Habits("Google Batch", 30, longest=14 * 86_400),
-    "slurm": _Habits("Slurm", 30),
-}
-_LAST_WORDS: Final = 2.0
-"""Seconds that writing the ledger may take after a drain (``Opening.open_folder``, hurried)."""
 _PIXEL: Final = 3
 """Bytes that a pixel of a progressive JPEG takes while it is decoded, at whatever scale."""
 _FLOOR: Final = 32 << 20
@@ -137,7 +114,7 @@ def _run_id(settings: TaskSettings) -> Iterator[Finding]:
 
 def _time(settings: TaskSettings) -> Iterator[Finding]:
     """Yield what the engine's clocks will do to this task."""
-    habits = _HABITS.get(settings.task.engine)
+    habits = HABITS.get(settings.task.engine)
     if habits is None:
         return
     timeout = settings.task_timeout
@@ -158,14 +135,15 @@ def _time(settings: TaskSettings) -> Iterator[Finding]:
             f"than {habits.longest / 3600:g} h",
             "set both to the same, and use more tasks",
         )
-    if settings.grace + _LAST_WORDS > habits.kill_after:
-        longer = f", or raise {habits.flag}" if settings.task.engine == "kubernetes" else ""
+    if settings.grace > habits.most_grace:
+        raises = settings.task.engine in ("kubernetes", "slurm")
+        longer = f", or raise {habits.flag}" if raises else ""
         yield Finding(
             Level.WARNING,
             "time",
             f"GRACE is {settings.grace:g} s, but {habits.name} kills {habits.kill_after:g} s after "
             f"its SIGTERM, and the ledger is written last",
-            f"set GRACE to {habits.kill_after - _LAST_WORDS:g} at most{longer}",
+            f"set GRACE to {habits.most_grace} at most{longer}",
         )
 
 
@@ -234,7 +212,7 @@ def _places(settings: TaskSettings, machine: Machine) -> Iterator[Finding]:
 
 
 def _local_output(settings: TaskSettings, disk: Disk) -> Iterator[Finding]:
-    in_engine = settings.task.engine in _HABITS and settings.task.engine != "slurm"
+    in_engine = settings.task.engine in HABITS and settings.task.engine != "slurm"
     if disk.kind in _GONE_WITH_CONTAINER or (in_engine and disk.mount == "/"):
         yield Finding(
             Level.WARNING,

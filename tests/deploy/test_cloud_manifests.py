@@ -250,6 +250,25 @@ def test_fargate_gives_the_next_size(cpu: float, asked: int, given: int) -> None
         ("cloud-run", {"options": {"form": "v3"}}, "--form is 'v3'; accepted: gcloud or api"),
         ("google-batch", {"options": {"spot": "maybe"}}, "--spot is 'maybe'; accepted: yes or no"),
         ("google-batch", {"image": "shard:1"}, "--image is 'shard:1'; accepted: an image in a reg"),
+        ("google-batch", {"timeout": 15 * 86400}, "--timeout is 1296000; accepted: at most 12096"),
+        (
+            "cloud-run",
+            {"options": {"service-account": "me"}},
+            "--service-account is 'me'; accepted",
+        ),
+        ("cloud-run", {"options": {"mount": "a b"}}, "--mount is 'a b'; accepted: a bucket's name"),
+        ("google-batch", {"options": {"service-account": "me"}}, "--service-account is 'me'; acce"),
+        (
+            "google-batch",
+            {"options": {"machine-type": "E2"}},
+            "--machine-type is 'E2'; accepted: a",
+        ),
+        (
+            "aws-batch",
+            {"options": {"queue": "my queue"}},
+            "--queue is 'my queue'; accepted: a name",
+        ),
+        ("aws-batch", {"options": {"definition": "d;"}}, "--definition is 'd;'; accepted: a name"),
     ],
 )
 def test_what_an_engine_does_not_have_is_said(
@@ -271,14 +290,67 @@ def test_a_folder_beside_the_mount_is_refused() -> None:
     """With a mounted bucket only folders below the mount are accepted."""
     variables = {"INPUT_FOLDER": "/mnt/bucket2/in", "OUTPUT_FOLDER": "gs://b/out"}
 
-    assert "below /mnt/bucket" in refused("cloud-run", variables, options={"mount": "b"})
+    assert "below /mnt/bucket" in refused("cloud-run", variables, options={"mount": "photos"})
 
 
-@pytest.mark.parametrize(("name", "most"), [("cloud-run", 8), ("aws-batch", 18)])
+@pytest.mark.parametrize(
+    ("name", "most"), [("cloud-run", 8), ("aws-batch", 18), ("google-batch", 18)]
+)
 def test_a_drain_that_outlasts_the_engine_is_refused(name: str, most: int) -> None:
     """GRACE longer than what the engine gives after SIGTERM is refused, with the most."""
     assert filled(name, {**S3, "GRACE": str(most)})
     assert f"at most {most}" in refused(name, {**S3, "GRACE": str(most + 1)})
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "given"),
+    [
+        ("cloud-run", {}, 2048),
+        ("cloud-run", {"options": {"mount": "photos"}}, 1536),
+        ("aws-batch", {}, 4096),
+        ("google-batch", {}, 2048),
+        ("kubernetes", {}, 2048),
+        ("slurm", {}, 2048),
+    ],
+    ids=["cloud-run", "cloud-run-mount", "aws-batch", "google-batch", "kubernetes", "slurm"],
+)
+def test_a_task_is_not_promised_more_memory_than_it_gets(
+    name: str, changes: dict[str, Any], given: int
+) -> None:
+    """MEMORY_LIMIT may be all of the task's memory; more would have it killed: it is refused."""
+    sentence = f"MEMORY_LIMIT is '{given + 1}MiB'; accepted: at most {given}MiB"
+
+    assert f"{given}MiB" in shown(name, {**S3, "MEMORY_LIMIT": f"{given}MiB"}, **changes)
+    with pytest.raises(SettingError, match=sentence):
+        shown(name, {**S3, "MEMORY_LIMIT": f"{given + 1}MiB"}, **changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "foreign"),
+    [("cloud-run", "gs", "s3"), ("google-batch", "gs", "s3"), ("aws-batch", "s3", "gs")],
+)
+def test_another_clouds_store_is_noted(name: str, own: str, foreign: str) -> None:
+    """An engine's identity opens its own cloud's buckets only; for others keys are asked for."""
+    noted = notes(name, f"{own}://b/in", f"{foreign}://b/out")
+    quiet = notes(name, f"{own}://b/in", f"{own}://b/out")
+
+    assert f"has no identity for {foreign}://" in noted
+    assert "has no identity" not in quiet
+
+
+def shown(engine_name: str, variables: dict[str, str], **changes: Any) -> str:
+    """Return the manifest as it is printed."""
+    said: list[str] = []
+    deploy(engine_name, deployment(engine_name, variables, **changes), said.append, _ignore)
+    return said[0]
+
+
+def notes(engine_name: str, source: str, output: str) -> str:
+    """Return what is said beside the manifest."""
+    said: list[str] = []
+    variables = {"INPUT_FOLDER": source, "OUTPUT_FOLDER": output}
+    deploy(engine_name, deployment(engine_name, variables), _ignore, said.append)
+    return "\n".join(said)
 
 
 def test_a_manifest_of_json_keeps_letters_readable() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -77,9 +78,23 @@ def pod_of(documents: list[Any]) -> Any:
 
 
 def env_of(documents: list[Any]) -> dict[str, Any]:
-    """Return the task's variables: texts, and references as they are."""
+    """Return the task's variables: texts as the kubelet hands them on, references as they are."""
     (task,) = pod_of(documents)["containers"]
-    return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in task["env"]}
+    env: dict[str, Any] = {}
+    for entry in task["env"]:
+        text = entry.get("value")
+        env[entry["name"]] = entry["valueFrom"] if text is None else expanded(text, env)
+    return env
+
+
+def expanded(text: str, before: Mapping[str, Any]) -> str:
+    """Return what the kubelet makes of a value: `$$` is `$`, `$(NAME)` a variable set before."""
+
+    def said(match: re.Match[str]) -> str:
+        name = match["name"]
+        return "$" if name is None else str(before.get(name, match[0]))
+
+    return re.sub(r"\$(?:\$|\((?P<name>[^)]*)\))", said, text)
 
 
 def comparable(documents: list[Any]) -> list[Any]:
@@ -262,10 +277,11 @@ def test_a_schedule_makes_jobs_that_a_queue_starts() -> None:
 
 
 PLAIN = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1)
+REFERENCES = st.sampled_from(["$(TASK_COUNT)", "$$(TASK_COUNT)", "a$$b$", "$(none)$(", "$HOME"])
 TRAPS = st.sampled_from(["yes", "on", "null", "~", "12:30:00", "0o17", "1_000", "- a", "{a: b}"])
 
 
-@given(st.one_of(TRAPS, PLAIN, st.text(min_size=1)))
+@given(st.one_of(TRAPS, REFERENCES, PLAIN, st.text(min_size=1)))
 @settings(max_examples=60, deadline=None)
 def test_no_value_breaks_out_of_its_place(folder: str) -> None:
     """Whatever an input is called, kubectl reads that very text."""

@@ -198,10 +198,10 @@ def test_a_task_is_told_what_it_may_use(site: Site) -> None:
     site.task('echo "$WORKERS $MEMORY_LIMIT $TASK_TIMEOUT"')
     options: dict[str, str | None] = {"checkout": str(site.checkout)}
     _, said = site.run(script_of(deployment({"INPUT_FOLDER": "s3://b/i"}, options)))
-    given = {"INPUT_FOLDER": "s3://b/i", "WORKERS": "7", "MEMORY_LIMIT": "1GiB"}
+    given = {"INPUT_FOLDER": "s3://b/i", "WORKERS": "7", "MEMORY_LIMIT": "256MiB"}
     _, said_too = site.run(script_of(deployment(given, options)))
 
-    assert (said, said_too) == ("1 512MiB 3600\n", "7 1GiB 3600\n")
+    assert (said, said_too) == ("1 512MiB 3600\n", "7 256MiB 3600\n")
 
 
 def test_what_is_asked_of_slurm_follows_the_flags() -> None:

@@ -27,6 +27,12 @@ CLOUD_RUN = {
     "CLOUD_RUN_EXECUTION": "shard-x",
 }
 KUBERNETES = {"JOB_COMPLETION_INDEX": "0", "TASK_COUNT": "2", "RUN_ID": "uid"}
+SLURM = {"SLURM_ARRAY_TASK_ID": "0", "SLURM_ARRAY_TASK_COUNT": "2", "SLURM_ARRAY_JOB_ID": "7"}
+AWS = {
+    "AWS_BATCH_JOB_ARRAY_INDEX": "0",
+    "AWS_BATCH_JOB_ARRAY_SIZE": "2",
+    "AWS_BATCH_JOB_ID": "f00:0",
+}
 
 
 def found(variables: Mapping[str, str], machine: Machine = MACHINE) -> list[Finding]:
@@ -51,7 +57,9 @@ def test_nothing_is_found_where_nothing_is_wrong() -> None:
         (CLOUD_RUN, "TASK_TIMEOUT is not set: Cloud Run kills a task after 10 min"),
         (CLOUD_RUN | {"TASK_TIMEOUT": "200h"}, "lets no task run longer than 168 h"),
         (CLOUD_RUN | {"GRACE": "9"}, "GRACE is 9 s, but Cloud Run kills 10 s after"),
-        (KUBERNETES | {"GRACE": "29"}, "or raise terminationGracePeriodSeconds"),
+        (KUBERNETES | {"GRACE": "19"}, "or raise terminationGracePeriodSeconds"),
+        (SLURM | {"GRACE": "19"}, "set GRACE to 18 at most, or raise KillWait"),
+        (AWS | {"GRACE": "19"}, "GRACE is 19 s, but AWS Batch kills 30 s after"),
         ({"TASK_INDEX": "0", "TASK_COUNT": "2"}, "RUN_ID is not set"),
         ({"WORKERS": "3"}, "only 2 cores are usable"),
         ({"MEMORY_LIMIT": "16GiB"}, "MEMORY_LIMIT is 16,384 MiB, but there are only 8,192 MiB"),
@@ -62,7 +70,8 @@ def test_nothing_is_found_where_nothing_is_wrong() -> None:
         ({"OUTPUT_FOLDER": "memory://x"}, "memory:// ends with the process"),
     ],
     ids=[
-        *("timeout-unset", "timeout-too-long", "grace-cloud-run", "grace-kubernetes", "run-id"),
+        *("timeout-unset", "timeout-too-long", "grace-cloud-run", "grace-kubernetes"),
+        *("grace-slurm", "grace-aws-batch", "run-id"),
         *("workers", "memory-promised", "memory-little", "memory-pixels"),
         *("output-in-source", "source-in-output", "output-in-memory"),
     ],
@@ -80,10 +89,11 @@ def test_each_risk_has_its_sentence(variables: dict[str, str], said: str) -> Non
     [
         CLOUD_RUN | {"TASK_TIMEOUT": "10m"},
         CLOUD_RUN | {"TASK_TIMEOUT": "10m", "GRACE": "8"},
-        KUBERNETES | {"GRACE": "28"},
+        KUBERNETES | {"GRACE": "18"},
+        AWS | {"GRACE": "18"},
         {"TASK_INDEX": "0", "TASK_COUNT": "1"},
     ],
-    ids=["timeout", "grace-cloud-run", "grace-kubernetes", "one-task"],
+    ids=["timeout", "grace-cloud-run", "grace-kubernetes", "grace-aws-batch", "one-task"],
 )
 def test_right_settings_are_not_warned_of(variables: dict[str, str]) -> None:
     """At the very limit, and below it, nothing is said."""

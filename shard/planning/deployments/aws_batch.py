@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Final
 
 from shard.errors import SettingError
@@ -10,8 +11,9 @@ from shard.planning.deployments.base import Option
 from shard.planning.deployments.managed import (
     GIB,
     Sizes,
-    check_grace,
+    check_clocks,
     check_places,
+    keys_note,
     memory_for,
     memory_note,
     pairs,
@@ -30,10 +32,12 @@ OPTIONS = (
 )
 
 _TEMPLATE: Final = "submit-job.json"
-_GRACE: Final = 18
-"""Fargate kills 30 s after its SIGTERM."""
 _MOST_RETRIES: Final = 9
-_LONGEST_TIMEOUT: Final = 14 * 86_400
+_NAME: Final = (
+    re.compile(r"[\w:/-]+", re.ASCII),
+    "a name (letters, digits, '-', '_'), name:revision or ARN",
+)
+_FORMS: Final = {"queue": _NAME, "definition": _NAME}
 _SIZES: Final[Sizes] = {
     0.25: (range(512, 513), range(1 * GIB, 2 * GIB + 1, GIB)),
     0.5: (range(1 * GIB, 4 * GIB + 1, GIB),),
@@ -55,7 +59,8 @@ def fill(templates: Mapping[str, str], deployment: Deployment) -> str:
 
     AWS Batch refuses an array of one: a single task is a plain job, which Shard knows as 0 of 1.
     """
-    check_grace(deployment, _GRACE, "Fargate")
+    deployment.check_options(_FORMS)
+    check_clocks(deployment, "aws-batch")
     check_places(deployment, "Fargate")
     _check_limits(deployment)
     job = json.loads(templates[_TEMPLATE])
@@ -82,6 +87,7 @@ def notes(deployment: Deployment) -> tuple[str, ...]:
     definition = deployment.option("definition")
     return (
         *memory_note(deployment, _SIZES, "Fargate"),
+        *keys_note(deployment, "s3", "AWS Batch"),
         "aws batch submit-job --cli-input-json file://FILE",
         f"the image is what job definition {definition!r} says: `make batch-deploy IMAGE=` sets it",
     )
@@ -93,6 +99,3 @@ def _check_limits(deployment: Deployment) -> None:
         raise SettingError("--parallel", deployment.parallel, accepted)
     if deployment.retries > _MOST_RETRIES:
         raise SettingError("--retries", deployment.retries, f"at most {_MOST_RETRIES} on AWS Batch")
-    if deployment.timeout > _LONGEST_TIMEOUT:
-        accepted = f"at most {_LONGEST_TIMEOUT} seconds on Fargate"
-        raise SettingError("--timeout", deployment.timeout, accepted)

@@ -8,6 +8,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Final, Protocol
 
 from shard.errors import SettingError
+from shard.planning.habits import AFTER_DRAIN
 from shard.planning.layout import parse_layout
 from shard.planning.limits import parse_bytes, parse_duration
 from shard.planning.location import output_base
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 
 GIVEN_BY_ENGINE: Final = ("TASK_INDEX", "TASK_COUNT", "TASK_ATTEMPT", "RUN_ID", "TASK_TIMEOUT")
 """The job's variables that no one sets at deployment: they follow from the engine or a flag."""
-
-AFTER_DRAIN: Final = 12
-"""Seconds that a task may need from the end of its drain (GRACE) to its exit: last outcomes,
-ledger and summary, each through a client that gives up after two seconds."""
 
 _EXAMPLES: Final = ("INPUT_FOLDER", "OUTPUT_FOLDER", "RENDITIONS")
 """The job's variables whose value in a template is only an example."""
@@ -39,6 +36,10 @@ _LEAST_TIMEOUT: Final = 60
 _LONGEST_TIMEOUT: Final = 30 * 86_400
 _LEAST_MEMORY: Final = 256 << 20
 _MIB: Final = 1 << 20
+
+
+Form = tuple[re.Pattern[str], str]
+"""What an option accepts: a pattern, and the same in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,22 @@ class Deployment:
         if value is None:
             raise SettingError("--" + name, None, "a value: this engine requires it")
         return value
+
+    def check_memory_limit(self, granted: int) -> None:
+        """Raise ``SettingError`` if MEMORY_LIMIT is more than the ``granted`` MiB of a task."""
+        limit = self.settings.memory_limit
+        if limit is not None and limit > granted * _MIB:
+            accepted = f"at most {granted}MiB, which --memory leaves a task"
+            raise SettingError("MEMORY_LIMIT", self.variables["MEMORY_LIMIT"], accepted)
+
+    def check_options(self, forms: Mapping[str, Form]) -> None:
+        """Raise ``SettingError`` for the first option that has not its form."""
+        for name, (form, accepted) in forms.items():
+            text = self.options.get(name)
+            if text is not None and not form.fullmatch(text):
+                # A URL may hold a password, which must not be repeated.
+                shown = "scheme://..." if "@" in text and "://" in text else text
+                raise SettingError("--" + name, shown, accepted)
 
     def environment(self, template: Mapping[str, str]) -> dict[str, str]:
         """Return the job's variables for the manifest: the template's own, with ours in place.

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from shard.errors import SettingError
 from shard.planning.deployments import yaml_text
 from shard.planning.deployments.base import Option
 from shard.planning.deployments.managed import (
+    EMAIL,
     GIB,
     Sizes,
-    check_grace,
+    check_clocks,
     check_image,
     check_places,
+    keys_note,
     memory_for,
     memory_note,
     pairs,
@@ -38,9 +41,10 @@ OPTIONS = (
 
 _API: Final = "https://run.googleapis.com/v2"
 _MOUNTED: Final = "/mnt/bucket"
-_LONGEST_TIMEOUT: Final = 168 * 3600
-_GRACE: Final = 8
-"""Cloud Run kills 10 s after its SIGTERM; the ledger needs the other two."""
+_FORMS: Final = {
+    "service-account": EMAIL,
+    "mount": (re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", re.ASCII), "a bucket's name"),
+}
 _SIZES: Final[Sizes] = {
     1: (range(512, 4 * GIB + 1),),
     2: (range(512, 8 * GIB + 1),),
@@ -65,12 +69,10 @@ def templates(deployment: Deployment) -> tuple[str, ...]:
 def fill(templates: Mapping[str, str], deployment: Deployment) -> str:
     """Return the job. Raises ``SettingError`` for what Cloud Run does not have."""
     check_image(deployment, "europe-docker.pkg.dev/PROJECT/REPOSITORY/shard:0.1.0", "Cloud Run")
-    check_grace(deployment, _GRACE, "Cloud Run")
+    deployment.check_options(_FORMS)
+    check_clocks(deployment, "cloud-run")
     mount = deployment.options.get("mount")
     check_places(deployment, "Cloud Run", _MOUNTED if mount else None)
-    if deployment.timeout > _LONGEST_TIMEOUT:
-        accepted = f"at most {_LONGEST_TIMEOUT} seconds on Cloud Run"
-        raise SettingError("--timeout", deployment.timeout, accepted)
     ((name, text),) = templates.items()
     documents = yaml_text.load(text)
     if name == "job.yaml":
@@ -94,6 +96,7 @@ def notes(deployment: Deployment) -> tuple[str, ...]:
         )
     said = [
         *memory_note(deployment, _SIZES, "Cloud Run"),
+        *keys_note(deployment, "gs", "Cloud Run"),
         send,
         "Cloud Run tries again after every exit code, 2 among them",
     ]

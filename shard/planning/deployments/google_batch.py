@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
-from shard.errors import SettingError
 from shard.planning.deployments.base import Option
-from shard.planning.deployments.managed import check_grace, check_image, check_places, variables
+from shard.planning.deployments.managed import (
+    EMAIL,
+    check_clocks,
+    check_image,
+    check_places,
+    keys_note,
+    variables,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,9 +29,11 @@ OPTIONS = (
 )
 
 _TEMPLATE: Final = "job.json"
-_GRACE: Final = 18
-"""A Spot machine has 30 s from the warning to its end."""
-_LONGEST_TIMEOUT: Final = 14 * 86_400
+_FORMS: Final = {
+    "service-account": EMAIL,
+    "machine-type": (re.compile(r"[a-z0-9-]+", re.ASCII), "a machine type, as e2-standard-2"),
+    "spot": (re.compile("yes|no"), "yes or no"),
+}
 
 
 def templates(deployment: Deployment) -> tuple[str, ...]:  # noqa: ARG001 - the frame's signature
@@ -35,11 +44,9 @@ def templates(deployment: Deployment) -> tuple[str, ...]:  # noqa: ARG001 - the 
 def fill(templates: Mapping[str, str], deployment: Deployment) -> str:
     """Return the job. Raises ``SettingError`` for what Google Batch does not have."""
     check_image(deployment, "europe-docker.pkg.dev/PROJECT/REPOSITORY/shard:0.1.0", "Google Batch")
-    check_grace(deployment, _GRACE, "a Spot machine")
+    deployment.check_options(_FORMS)
+    check_clocks(deployment, "google-batch")
     check_places(deployment, "Google Batch")
-    if deployment.timeout > _LONGEST_TIMEOUT:
-        accepted = f"at most {_LONGEST_TIMEOUT} seconds on Google Batch"
-        raise SettingError("--timeout", deployment.timeout, accepted)
     job = json.loads(templates[_TEMPLATE])
     _fill_group(job["taskGroups"][0], deployment)
     _fill_machines(job["allocationPolicy"], deployment)
@@ -48,7 +55,8 @@ def fill(templates: Mapping[str, str], deployment: Deployment) -> str:
 
 def notes(deployment: Deployment) -> tuple[str, ...]:
     """Say which command takes the manifest."""
-    said = [f"gcloud batch jobs submit {deployment.name}-1 --location REGION --config FILE"]
+    said = [*keys_note(deployment, "gs", "Google Batch")]
+    said += [f"gcloud batch jobs submit {deployment.name}-1 --location REGION --config FILE"]
     if not deployment.options.get("service-account"):
         said.append(
             "no --service-account: the tasks run as Compute Engine's default one; "
@@ -72,10 +80,8 @@ def _fill_group(group: Any, deployment: Deployment) -> None:
 
 def _fill_machines(allocation: Any, deployment: Deployment) -> None:
     policy = allocation["instances"][0]["policy"]
-    spot = deployment.options.get("spot")
-    if spot not in ("yes", "no"):
-        raise SettingError("--spot", spot, "yes or no")
-    policy["provisioningModel"] = "SPOT" if spot == "yes" else "STANDARD"
+    is_spot = deployment.option("spot") == "yes"
+    policy["provisioningModel"] = "SPOT" if is_spot else "STANDARD"
     machine = deployment.options.get("machine-type")
     if machine:
         policy["machineType"] = machine

@@ -176,12 +176,8 @@ def _makes_account(deployment: Deployment) -> bool:
 
 def _check(deployment: Deployment) -> None:
     options = deployment.options
-    for name, (form, accepted) in _FORMS.items():
-        text = options.get(name)
-        if text is not None and not form.fullmatch(text):
-            # A URL may hold a password, which must not be repeated.
-            shown = "scheme://..." if "@" in text and "://" in text else text
-            raise SettingError("--" + name, shown, accepted)
+    deployment.check_options(_FORMS)
+    deployment.check_memory_limit(deployment.memory_mib)
     if options.get("secret") and _keyless(deployment):
         accepted = "either --secret or an identity (--role-arn, --service-account), not both"
         raise SettingError("--secret", options["secret"], accepted)
@@ -250,7 +246,12 @@ def _environment(template: list[Any], deployment: Deployment) -> list[Any]:
             source["secretKeyRef"]["name"] = quoted(deployment.options["secret"] or _ACCESS_KEYS)
         references.append(entry)
     values = deployment.environment(texts)
-    return references + [{"name": name, "value": quoted(text)} for name, text in values.items()]
+    return references + [{"name": name, "value": _literal(text)} for name, text in values.items()]
+
+
+def _literal(text: str) -> Any:
+    """Return a value that Kubernetes leaves as it is: it replaces `$(NAME)`, and `$$` by `$`."""
+    return quoted(text.replace("$", "$$"))
 
 
 def _account(account: Any, deployment: Deployment) -> Any:

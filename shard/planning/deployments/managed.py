@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from shard.errors import SettingError
+from shard.planning.habits import HABITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from shard.planning.deployments.base import Deployment
+    from shard.planning.deployments.base import Deployment, Form
+
+EMAIL: Final[Form] = (re.compile(r"[^\s@]+@[^\s@]+"), "an email, as NAME@PROJECT.iam....com")
 
 GIB = 1024
 """MiB in a GiB."""
@@ -52,12 +56,21 @@ def check_image(deployment: Deployment, example: str, engine: str) -> None:
         raise SettingError("--image", deployment.image, accepted)
 
 
-def check_grace(deployment: Deployment, most: int, engine: str) -> None:
-    """Raise ``SettingError`` if a drain could outlast what the engine gives after SIGTERM."""
-    grace = deployment.settings.grace
-    if grace > most:
-        accepted = f"at most {most}: {engine} kills soon after, and the ledger is to be written"
+def check_clocks(deployment: Deployment, engine: str) -> None:
+    """Raise ``SettingError`` for times that the engine (a name of ``HABITS``) does not give.
+
+    A drain must not outlast what is left after SIGTERM, an attempt not the longest there is.
+    """
+    habits, grace = HABITS[engine], deployment.settings.grace
+    if grace > habits.most_grace:
+        accepted = (
+            f"at most {habits.most_grace}: {habits.name} kills {habits.kill_after} s after its "
+            f"SIGTERM, and the ledger is to be written"
+        )
         raise SettingError("GRACE", f"{grace:g}", accepted)
+    if habits.longest is not None and deployment.timeout > habits.longest:
+        accepted = f"at most {habits.longest} seconds on {habits.name}"
+        raise SettingError("--timeout", deployment.timeout, accepted)
 
 
 def check_places(deployment: Deployment, engine: str, mounted: str | None = None) -> None:
@@ -71,10 +84,21 @@ def check_places(deployment: Deployment, engine: str, mounted: str | None = None
             raise SettingError(variable, place.url, accepted)
 
 
+def keys_note(deployment: Deployment, own: str, engine: str) -> tuple[str, ...]:
+    """Say for which stores an identity of the engine's own cloud (scheme ``own``) is no use."""
+    foreign = sorted({place.scheme for place in deployment.places} & ({"s3", "gs"} - {own}))
+    return tuple(
+        f"{engine} has no identity for {scheme}://: give the tasks keys as secrets, or they come "
+        f"to it as anyone"
+        for scheme in foreign
+    )
+
+
 def variables(
     deployment: Deployment, template: Mapping[str, str], memory_mib: int
 ) -> dict[str, str]:
     """Return the job's variables, MEMORY_LIMIT among them: not every engine tells its container."""
+    deployment.check_memory_limit(memory_mib)
     return deployment.environment({**template, "MEMORY_LIMIT": f"{memory_mib}MiB"})
 
 

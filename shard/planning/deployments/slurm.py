@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from shard.errors import SettingError
 from shard.planning.deployments.base import Option
+from shard.planning.habits import HABITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,9 +32,6 @@ SIGNAL_EARLY: Final = 60
 _SCRIPT: Final = "shard.sbatch"
 _MOST_BY_DEFAULT: Final = 1001
 """Slurm's MaxArraySize where the site has not set it: the largest id is one less."""
-
-_KILL_WAIT: Final = 30
-"""Slurm's seconds from SIGTERM to SIGKILL where the site has not set them."""
 
 _WORD: Final = (re.compile(r"[\w.,+-]+", re.ASCII), "a name: letters, digits, '_', '-', '.', ','")
 _PATH: Final = (
@@ -100,7 +98,7 @@ def notes(deployment: Deployment) -> tuple[str, ...]:
             f"{deployment.tasks} tasks need a MaxArraySize of {deployment.tasks} or more: "
             "scontrol show config | grep MaxArraySize"
         )
-    if deployment.stopping > _KILL_WAIT:
+    if deployment.stopping > HABITS["slurm"].kill_after:
         said.append(
             f"GRACE asks for {deployment.stopping} s from scancel to the end: "
             "scontrol show config | grep KillWait must not be less"
@@ -114,10 +112,8 @@ def notes(deployment: Deployment) -> tuple[str, ...]:
 
 
 def _check(deployment: Deployment) -> None:
-    for name, (form, accepted) in _FORMS.items():
-        text = deployment.options.get(name)
-        if text is not None and not form.fullmatch(text):
-            raise SettingError("--" + name, text, accepted)
+    deployment.check_options(_FORMS)
+    deployment.check_memory_limit(deployment.memory_mib)
     checkout, sif = deployment.options.get("checkout"), deployment.options.get("sif")
     if checkout and sif:
         raise SettingError("--sif", sif, "either --sif or --checkout, not both")
