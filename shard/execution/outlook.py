@@ -72,7 +72,8 @@ class Array:
     """The job on an engine. ``work`` are worker-seconds there, ``fixed`` a task's before its work.
 
     ``seconds`` are those of the heaviest task, ``slices`` the tasks' shares of the work by rule,
-    ``memory`` what a task needs and ``gib`` what to ask for.
+    ``memory`` what a task needs and ``gib`` what to ask for; ``costs`` by engine, ``None`` for one
+    that has no such machine.
     """
 
     shape: Shape
@@ -85,7 +86,7 @@ class Array:
     memory: Range
     gib: float
     bill: Bill
-    costs: Mapping[str, Cost]
+    costs: Mapping[str, Cost | None]
 
     def ends(self, work: float) -> float:
         """Return how many seconds a task takes that has so much work."""
@@ -140,7 +141,7 @@ def here(view: View, strata: Sequence[Stratum], trial: Trial) -> Here:
     )
     sums = Sums.of(strata, seen).at_most(len(works), renditions, size)
     waiting = sum(one.waiting for one in seen.values())
-    busy = waiting + sum(one.cpu + one.crowded for one in seen.values())
+    busy = waiting + sum(one.cpu + one.own + one.crowded for one in seen.values())
     return Here(
         sums=sums,
         strata=len(strata),
@@ -209,6 +210,7 @@ def observations(
         finishes = [trial.finishes[key] for key in keys]
         found[at] = Observation(
             cpu=sum(efforts[key].cpu for key in keys),
+            own=sum(efforts[key].own for key in keys),
             crowded=sum(efforts[key].crowded for key in keys),
             waiting=sum(efforts[key].waiting for key in keys),
             thumbnails=sum(finish.written for finish in finishes),

@@ -63,10 +63,12 @@ class Finish:
 class Effort:
     """What an item took: seconds of a processor, and what a worker waited, for whom.
 
-    ``crowded``: for other programs on this machine; ``waiting``: for the item's bytes.
+    ``cpu``: of its worker's; ``own``: of the task's own process's. ``crowded``: for other programs
+    on this machine; ``waiting``: for the item's bytes.
     """
 
     cpu: float
+    own: float
     crowded: float
     waiting: float
 
@@ -103,8 +105,7 @@ class Trial:
         that killed or hung its worker held up all that itself.
         """
         finishes, own = self.finishes, self.task_cpu / max(1, len(self.finishes))
-        cpu = {key: finish.cpu + own for key, finish in finishes.items()}
-        total = sum(cpu.values())
+        total = sum(finish.cpu + own for finish in finishes.values())
         idle = max(0.0, self._worker_seconds() - total)
         crowded = min(idle, self.others * self.seconds * self.workers)
         lost = {key: 1.0 for key, finish in finishes.items() if finish.lost}
@@ -114,11 +115,12 @@ class Trial:
             transfers, moved = dict.fromkeys(finishes, 1.0), float(len(finishes))
         return {
             key: Effort(
-                cpu=spent,
-                crowded=crowded * spent / total if total else 0.0,
+                cpu=finish.cpu,
+                own=own,
+                crowded=crowded * (finish.cpu + own) / total if total else 0.0,
                 waiting=(idle - crowded) * transfers.get(key, 0.0) / moved,
             )
-            for key, spent in cpu.items()
+            for key, finish in finishes.items()
         }
 
     def _worker_seconds(self) -> float:

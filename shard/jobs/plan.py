@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -153,10 +152,9 @@ def _look(opening: Opening, stop: Stop) -> tuple[RunRecord, Recipe, _Seen]:
 
 
 def _choose(plan: intake.Plan, wanted: int) -> tuple[list[Stratum], list[Chain]]:
-    """Return the strata of what needs work, and their sample in the order of its keys."""
+    """Return the strata of what needs work, and their sample in the order it is to be rendered."""
     strata = sampling.stratify([_unit(chain) for chain in plan.chains], wanted)
-    chosen = sorted(itertools.chain.from_iterable(stratum.chosen for stratum in strata))
-    return strata, [plan.chains[at] for at in chosen]
+    return strata, [plan.chains[at] for at in sampling.order(strata)]
 
 
 def _unit(chain: Chain) -> Unit:

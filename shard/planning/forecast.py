@@ -39,11 +39,12 @@ _GIB: Final = 1 << 30
 class Observation:
     """One unit of the sample.
 
-    ``cpu``, ``crowded`` and ``waiting`` are seconds of one worker here: computing, kept from it by
-    other programs, and waiting for bytes.
+    ``cpu``, ``own``, ``crowded`` and ``waiting`` are seconds here: of the worker's computing, of
+    the task's own process's, of a worker kept from it by other programs, or waiting for bytes.
     """
 
     cpu: float
+    own: float
     crowded: float
     waiting: float
     thumbnails: int
@@ -68,12 +69,12 @@ class Shape:
 
     def work(self, seen: Observation) -> float:
         """Return the worker-seconds that the unit takes in this shape."""
-        return max(seen.cpu / self.speed + seen.waiting, self.cadence * self.cpus)
+        return max((seen.cpu + seen.own) / self.speed + seen.waiting, self.cadence * self.cpus)
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """The whole's figures; ``work``: worker-seconds of a core here; ``cpu``: computing alone."""
+    """The whole's figures; ``work``: seconds of a core here; ``cpu``: the workers' computing."""
 
     work: Range
     cpu: Range
@@ -91,7 +92,9 @@ class Sums:
             return sampling.total(strata, {at: what(one) for at, one in seen.items()})
 
         return cls(
-            work=total(lambda one: one.cpu + one.crowded + one.waiting).wider(MODEL_ERROR),
+            work=total(lambda one: one.cpu + one.own + one.crowded + one.waiting).wider(
+                MODEL_ERROR
+            ),
             cpu=total(lambda one: one.cpu).wider(MODEL_ERROR),
             thumbnails=total(lambda one: one.thumbnails),
             bytes_out=total(lambda one: one.bytes_out),
@@ -222,13 +225,15 @@ class Size:
     gib: float
 
 
-def cost(price: prices.Compute, schemes: tuple[str, str], need: Bill, size: Size) -> Cost:
-    """Return what the job costs on an engine.
+def cost(price: prices.Compute, schemes: tuple[str, str], need: Bill, size: Size) -> Cost | None:
+    """Return what the job costs on an engine, ``None`` if that has no such machine.
 
     ``schemes`` are those of source and output; a store without a price (a local disk) costs
     nothing here.
     """
-    seconds, cpus, gib = size.seconds, size.cpus, size.gib
+    seconds, cpus, gib = size.seconds, size.cpus, price.memory(size.gib, size.cpus)
+    if gib is None:
+        return None
     source, output = (prices.store(scheme) for scheme in schemes)
     none = Range.exact(0.0)
     compute = Range(
@@ -240,9 +245,14 @@ def cost(price: prices.Compute, schemes: tuple[str, str], need: Bill, size: Size
     writing = (
         need.puts * (output.puts / 1000) + need.lists[1] * output.lists / 1000 if output else none
     )
-    is_far = source is not None and source.cloud != price.cloud
-    egress = need.bytes_read * (source.egress_gb / 1e9) if source and is_far else none
+    comes = source.egress_gb / 1e9 if source and source.cloud != price.cloud else 0.0
+    goes = prices.leaving(price.cloud) / 1e9 if output and output.cloud != price.cloud else 0.0
     requests = Range(
         reading.value + writing.value, reading.low + writing.low, reading.high + writing.high
     )
-    return Cost(compute, requests, egress, price.memory(gib, cpus))
+    egress = Range(
+        need.bytes_read.value * comes + need.bytes_out.value * goes,
+        need.bytes_read.low * comes + need.bytes_out.low * goes,
+        need.bytes_read.high * comes + need.bytes_out.high * goes,
+    )
+    return Cost(compute, requests, egress, gib)

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from shard.planning import machines
+
+if TYPE_CHECKING:
+    from shard.planning.machines import Sizes
 
 AS_OF: Final = "2026-04"
 
@@ -16,8 +21,8 @@ AS_OF: Final = "2026-04"
 class Compute:
     """An engine's price: dollars a vCPU-second and a GiB-second, from start to end of a task.
 
-    ``least_seconds`` are billed for any task. ``least_memory`` is the GiB that each vCPU must have
-    at least, ``step`` the GiB by which memory grows. ``cloud`` is where it reads without egress.
+    ``least_seconds`` are billed for any task. ``sizes`` are the machines that it has. ``cloud`` is
+    where it reads and writes without egress.
     """
 
     name: str
@@ -26,18 +31,21 @@ class Compute:
     cpu_second: float
     gib_second: float
     least_seconds: float
-    least_memory: float
-    step: float
+    sizes: Sizes
     region: str
     source: str
 
-    def memory(self, wanted: float, cpus: int) -> float:
-        """Return the GiB that a task of ``cpus`` gets that asks for ``wanted``."""
-        return max(self.least_memory * cpus, math.ceil(wanted / self.step) * self.step)
+    def memory(self, wanted: float, cpus: int) -> float | None:
+        """Return the GiB that a task of ``cpus`` gets that asks for ``wanted``.
+
+        ``None`` if there is no machine with so many cores, or so much memory for them.
+        """
+        mib = machines.least_memory(self.sizes, cpus, math.ceil(wanted * machines.GIB))
+        return None if mib is None else mib / machines.GIB
 
     def task(self, seconds: float, cpus: int, gib: float) -> float:
-        """Return the dollars that one task of ``seconds`` costs."""
-        rate = cpus * self.cpu_second + self.memory(gib, cpus) * self.gib_second
+        """Return the dollars that one task of ``seconds`` costs that has ``gib``."""
+        rate = cpus * self.cpu_second + gib * self.gib_second
         return max(seconds, self.least_seconds) * rate
 
 
@@ -59,16 +67,19 @@ _FARGATE: Final = "aws.amazon.com/fargate/pricing, Linux/x86"
 
 COMPUTE: Final = (
     Compute(
-        *("Cloud Run", "cloud-run", "Google Cloud", 0.000018, 0.000002, 60.0, 0.25, 0.5),
+        *("Cloud Run", "cloud-run", "Google Cloud", 0.000018, 0.000002, 60.0),
+        machines.CLOUD_RUN,
         *("us-central1 (tier 1)", "cloud.google.com/run/pricing, jobs, 2026-04"),
     ),
     Compute(
-        *("Fargate", "aws-batch", "AWS", 0.04048 / 3600, 0.004445 / 3600, 60.0, 2.0, 1.0),
+        *("Fargate", "aws-batch", "AWS", 0.04048 / 3600, 0.004445 / 3600, 60.0),
+        machines.FARGATE,
         *("us-east-1", f"{_FARGATE}, 2026-04"),
     ),
     Compute(
         # AWS sets the spot price anew as demand goes; this is the usual discount, about 70 %.
-        *("Fargate Spot", "aws-batch", "AWS", 0.01214 / 3600, 0.001334 / 3600, 60.0, 2.0, 1.0),
+        *("Fargate Spot", "aws-batch", "AWS", 0.01214 / 3600, 0.001334 / 3600, 60.0),
+        machines.FARGATE,
         *("us-east-1", f"{_FARGATE}, Spot at 30 % of the list price, 2026-04"),
     ),
 )
@@ -83,6 +94,11 @@ STORES: Final = (
         *("us-central1", "cloud.google.com/storage/pricing, Standard, first TB out, 2026-04"),
     ),
 )
+
+
+def leaving(cloud: str) -> float:
+    """Return the dollars of a GB that leaves a cloud."""
+    return next(row.egress_gb for row in STORES if row.cloud == cloud)
 
 
 def store(scheme: str) -> Requests | None:

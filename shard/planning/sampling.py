@@ -22,6 +22,8 @@ _Z: Final = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 _STRATA: Final = 20
 _EACH: Final = 8
 """Least of a sample that is worth a stratum of its own."""
+_FIRST: Final = 16
+"""Items that two workers have read ahead before they are at their pace (measured)."""
 _FIXED: Final = 100_000
 """Bytes that what an image costs whatever its size is counted as."""
 
@@ -100,6 +102,21 @@ def stratify(units: Sequence[Unit], wanted: int) -> list[Stratum]:
     takes = _allocate([len(group) for group in groups], wanted - 1)
     found = [_sampled(group, units, take) for group, take in zip(groups, takes, strict=True)]
     return [*found, Stratum((largest,), (largest,))]
+
+
+def order(strata: Sequence[Stratum]) -> list[int]:
+    """Return the chosen units in the order in which they are to be tried.
+
+    That of their positions, but first those that stand for the fewest others: a worker's first
+    items are charged with reading ahead all that come next.
+    """
+    weights = {
+        at: len(stratum.members) / len(stratum.chosen)
+        for stratum in strata
+        for at in stratum.chosen
+    }
+    first = sorted(weights, key=lambda at: (weights[at], at))[:_FIRST]
+    return first + sorted(weights.keys() - set(first))
 
 
 def _groups(order: Sequence[int], units: Sequence[Unit], count: int) -> Iterator[list[int]]:

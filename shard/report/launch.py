@@ -6,6 +6,7 @@ import math
 import shlex
 from typing import TYPE_CHECKING, Final
 
+import shard
 from shard.planning import prices
 from shard.planning.settings import VARIABLES
 
@@ -23,14 +24,17 @@ _SAID_OTHERWISE: Final = frozenset(
         *("LIMIT", "DRY_RUN", "WORKERS", "MEMORY_LIMIT", "TASK_TIMEOUT", "LOG_FORMAT", "LOG_LEVEL"),
     }
 )
+_IMAGE: Final = f"europe-docker.pkg.dev/PROJECT/REPOSITORY/shard:{shard.__version__}"
+"""Cloud Run takes none but one in a registry: the words in capitals are the user's."""
 _LEAST_TIMEOUT: Final = 600
 _SPARE: Final = 1.5
 
 
-def command(settings: TaskSettings, array: Array) -> str:
+def command(settings: TaskSettings, array: Array) -> str | None:
     """Return the `shard` command of the planned job: on an engine near the source, or here.
 
-    A local source is for this machine: a container would not see it.
+    A local source is for this machine: a container would not see it. ``None`` if the engine has no
+    machine with so many vCPUs and so much memory.
     """
     options = [word for pair in _flags(settings.texts) for word in pair]
     source, output = settings.source.url, settings.output
@@ -38,12 +42,15 @@ def command(settings: TaskSettings, array: Array) -> str:
         return shlex.join(["shard", "run", source, *([output.url] if output else []), *options])
     engine = _ENGINES.get(settings.source.scheme, _OTHERWISE)
     given = (p.memory(array.gib, array.shape.cpus) for p in prices.COMPUTE if p.engine == engine)
-    memory = round(next(given, array.gib) * 1024)
+    gib = next(given, array.gib)
+    if gib is None:
+        return None
     seconds = max(_LEAST_TIMEOUT, array.seconds.high * _SPARE)
     words = [
         *("shard", "deploy", engine),
         *("--tasks", str(array.tasks.count), "--cpu", str(array.shape.cpus)),
-        *("--memory", f"{memory}MiB", "--timeout", f"{math.ceil(seconds / 60)}m"),
+        *("--memory", f"{round(gib * 1024)}MiB", "--timeout", f"{math.ceil(seconds / 60)}m"),
+        *(("--image", _IMAGE) if engine == "cloud-run" else ()),
         *("--input", source),
         *(("--output", output.url) if output else ()),
         *options,

@@ -67,7 +67,7 @@ class Plan:
     here: Here
     array: Array
     deadline: float
-    command: str
+    command: str | None
     saved: str | None = None
 
     @property
@@ -90,7 +90,8 @@ class Plan:
     def _details(self) -> dict[str, Any]:
         facts = {name: asdict(getattr(self, name)) for name in ("listed", "sample", "array")}
         for name, cost in self.array.costs.items():
-            facts["array"]["costs"][name]["total"] = asdict(cost.total)
+            if cost:
+                facts["array"]["costs"][name]["total"] = asdict(cost.total)
         facts["here"] = asdict(self.here)
         return {
             "confidence": CONFIDENCE,
@@ -116,7 +117,7 @@ def text(plan: Plan) -> str:
     if plan.listed.needed:
         lines += [*_here(plan), *_array(plan), *_slices(plan), *_costs(plan)]
         if not plan.array.tasks.reason:
-            lines.append(_row("start it", plan.command))
+            lines.append(_row("start it", plan.command or "choose another --cpu: see the cost"))
     if plan.saved and plan.listed.needed:
         lines.append(_row("saved", f"{plan.saved}: `shard status` will hold the run against it"))
     return "\n".join(lines)
@@ -216,9 +217,17 @@ def _costs(plan: Plan) -> Iterator[str]:
     yield _row("cost", f"list prices of {prices.AS_OF} in US dollars, free tiers ignored")
     regions = {price.name: price.region for price in prices.COMPUTE}
     for name, cost in plan.array.costs.items():
+        if cost is None:
+            yield f"    {name:<13} {_none_such(plan)}"
+            continue
         parts = f"compute {_dollars(cost.compute.value)}, requests {_dollars(cost.requests.value)}"
         parts += f", egress {_dollars(cost.egress.value)}"
         yield f"    {name:<13} {_money(cost)} ({parts}; {cost.gib:g} GiB a task, {regions[name]})"
+
+
+def _none_such(plan: Plan) -> str:
+    cpus = words.plural(plan.array.shape.cpus, "vCPU")
+    return f"has no machine with {cpus} and {plan.array.gib:g} GiB"
 
 
 def _money(cost: Cost) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -201,6 +202,23 @@ def test_gcs_is_planned_with_its_default_output(tmp_path: Path, fake_gcs: GCSSer
     assert f"gs://{bucket}/.shard/plan.json" in done.stdout
     assert "shard deploy cloud-run --tasks 1 --cpu 2 --memory " in done.stdout
     assert f"--input gs://{bucket}/in\n" in done.stdout
+    _, *words = shlex.split(done.stdout.partition("  start it ")[2].partition("\n")[0])
+    assert shard(*words, cwd=tmp_path).returncode == 0
+
+
+def test_a_machine_that_no_cloud_has_is_said(tmp_path: Path, fake_gcs: GCSServer) -> None:
+    """No price is told for it, and no command that would be refused."""
+    bucket = fake_gcs.bucket()
+    fake_gcs.client().bucket(bucket).blob("in/a.jpg").upload_from_string(
+        picture(40, 30), content_type="image/jpeg"
+    )
+    arguments = ("plan", f"gs://{bucket}/in", "--cpu", "3", "--no-save")
+    done = shard(*arguments, variables=dict(fake_gcs.env), cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"Fargate +has no machine with 3 vCPUs and [0-9.]+ GiB\n", done.stdout)
+    assert "shard deploy" not in done.stdout
+    assert "start it    choose another --cpu" in done.stdout
 
 
 def test_status_holds_the_run_against_its_plan(tmp_path: Path) -> None:

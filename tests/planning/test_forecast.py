@@ -10,16 +10,27 @@ from hypothesis import strategies as st
 
 from shard.model import Item, Rendition, Task
 from shard.planning import forecast, prices
-from shard.planning.forecast import MOST_TASKS, Bill, Observation, Shape, Size, Sums, bill, cost
+from shard.planning.forecast import (
+    MOST_TASKS,
+    Bill,
+    Cost,
+    Observation,
+    Shape,
+    Size,
+    Sums,
+    bill,
+    cost,
+)
 from shard.planning.layout import Layout, parse_layout
 from shard.planning.partition import slice_items
-from shard.planning.sampling import Range
+from shard.planning.sampling import Range, Stratum
 from shard.planning.settings import SLICES
 from shard.planning.slices import Slicer
 
 MIRROR = parse_layout("mirror", [Rendition("a", 9, 9)], "run")
 FLAT = parse_layout("flat", [Rendition("a", 9, 9), Rendition("b", 5, 5)], "run")
 NOTHING = Range.exact(0)
+NEED = Bill((0, 0), NOTHING, NOTHING, NOTHING, NOTHING)
 
 
 @given(st.floats(1, 1e5), st.floats(0.1, 1e6))
@@ -74,7 +85,7 @@ def test_loads_are_those_of_the_jobs_own_slices(
 
 def test_a_slower_core_computes_longer_but_waits_the_same() -> None:
     """``speed`` divides the computing alone; other programs here do not count there."""
-    seen = Observation(2.0, 5.0, 1.0, 1, 1, 1, 1, 0)
+    seen = Observation(1.5, 0.5, 5.0, 1.0, 1, 1, 1, 1, 0)
 
     assert Shape(cpus=1, speed=0.5, startup=0).work(seen) == 5.0
     assert Shape(cpus=2, speed=1, startup=0, cadence=4).work(seen) == 8.0
@@ -98,22 +109,47 @@ def _price(name: str) -> prices.Compute:
     return next(price for price in prices.COMPUTE if price.name == name)
 
 
-def test_bytes_that_leave_a_cloud_cost() -> None:
-    """Egress is billed where the engine is in another cloud than the source, and only there."""
-    need = Bill((0, 0), NOTHING, NOTHING, Range.exact(1e9), NOTHING)
-    size = Size(Range.exact(60), 1, 1, 1)
+def test_the_computing_planned_is_the_workers() -> None:
+    """`cpu` is held against what workers report; `work` has the task's own process and more."""
+    seen = {at: Observation(2.0, 0.5, 4.0, 1.0, 1, 1, 1, 1, 0) for at in range(3)}
+    sums = Sums.of([Stratum((0, 1, 2), (0, 1, 2))], seen)
 
-    assert cost(_price("Fargate"), ("s3", "s3"), need, size).egress.value == 0
-    assert cost(_price("Cloud Run"), ("s3", "s3"), need, size).egress.value == pytest.approx(0.09)
-    assert cost(_price("Fargate"), ("file", "file"), need, size).egress.value == 0
+    assert (sums.cpu.value, sums.work.value) == (6.0, 22.5)
+
+
+def _cost(engine: str, schemes: tuple[str, str], need: Bill, size: Size) -> Cost:
+    found = cost(_price(engine), schemes, need, size)
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("engine", "schemes", "dollars"),
+    [
+        ("Fargate", ("s3", "s3"), 0),
+        ("Fargate", ("file", "file"), 0),
+        ("Cloud Run", ("s3", "gs"), 0.09),
+        ("Cloud Run", ("gs", "s3"), 0.12 / 10),
+        ("Cloud Run", ("s3", "s3"), 0.09 + 0.12 / 10),
+        ("Fargate", ("gs", "gs"), 0.12 + 0.09 / 10),
+    ],
+)
+def test_bytes_that_leave_a_cloud_cost(
+    engine: str, schemes: tuple[str, str], dollars: float
+) -> None:
+    """Images that leave the source's cloud are billed, and thumbnails that leave the engine's."""
+    need = Bill((0, 0), NOTHING, NOTHING, Range.exact(1e9), Range.exact(1e8))
+    found = _cost(engine, schemes, need, Size(Range.exact(60), 1, 1, 1))
+
+    assert found.egress.value == pytest.approx(dollars)
 
 
 def test_a_short_task_is_billed_for_a_minute() -> None:
     """The least time that an engine bills counts, for each task."""
     need = Bill((0, 0), NOTHING, NOTHING, NOTHING, NOTHING)
-    price = _price("Cloud Run")
     second, minute = (
-        cost(price, ("gs", "gs"), need, Size(Range.exact(s), 3, 2, 1)).compute for s in (1, 60)
+        _cost("Cloud Run", ("gs", "gs"), need, Size(Range.exact(s), 3, 2, 1)).compute
+        for s in (1, 60)
     )
 
     assert second == minute
@@ -124,7 +160,16 @@ def test_fargate_has_two_gib_a_vcpu_at_least() -> None:
     """The memory that is billed is one that the engine gives."""
     assert _price("Fargate").memory(0.5, 2) == 4
     assert _price("Fargate").memory(5.2, 2) == 6
-    assert _price("Cloud Run").memory(0.7, 2) == 1
+    assert _price("Cloud Run").memory(0.7, 4) == 2
+    assert _cost("Fargate", ("s3", "s3"), NEED, Size(Range.exact(60), 1, 2, 1)).gib == 4
+
+
+@pytest.mark.parametrize(
+    ("engine", "cpus", "gib"), [("Fargate", 3, 1), ("Cloud Run", 16, 1), ("Cloud Run", 2, 8.5)]
+)
+def test_a_machine_that_is_not_had_has_no_price(engine: str, cpus: int, gib: float) -> None:
+    """No dollars are told for what the engine would refuse."""
+    assert cost(_price(engine), ("s3", "s3"), NEED, Size(Range.exact(60), 1, cpus, gib)) is None
 
 
 def test_spot_costs_less() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shard.planning.sampling import Range, Stratum, Unit, share, stratify, student, total
+from shard.planning.sampling import Range, Stratum, Unit, order, share, stratify, student, total
 
 units = st.lists(
     st.builds(
@@ -43,6 +43,19 @@ def test_a_sample_has_about_the_size_wanted(population: list[Unit], wanted: int)
     chosen = sum(len(stratum.chosen) for stratum in strata)
     assert chosen <= min(len(population), wanted + 2 * len(strata))
     assert chosen >= min(len(population), wanted) - len(strata)
+
+
+@given(units, st.integers(1, 150))
+def test_what_stands_for_many_is_not_tried_first(population: list[Unit], wanted: int) -> None:
+    """All chosen are tried once; none of the first stands for more than one that comes later."""
+    strata = stratify(population, wanted)
+    weights = {at: len(s.members) / len(s.chosen) for s in strata for at in s.chosen}
+    tried = order(strata)
+
+    assert sorted(tried) == sorted(weights)
+    assert tried[16:] == sorted(tried[16:])
+    first, later = [weights[at] for at in tried[:16]], [weights[at] for at in tried[16:]]
+    assert max(first, default=0) <= min(later, default=math.inf)
 
 
 @given(units, st.integers(1, 150), st.randoms())

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Final
 from shard.errors import SettingError
 from shard.planning.deployments.base import Option
 from shard.planning.deployments.managed import (
-    GIB,
-    Sizes,
     check_clocks,
     check_places,
     keys_note,
@@ -19,6 +17,7 @@ from shard.planning.deployments.managed import (
     pairs,
     variables,
 )
+from shard.planning.machines import FARGATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,15 +37,6 @@ _NAME: Final = (
     "a name (letters, digits, '-', '_'), name:revision or ARN",
 )
 _FORMS: Final = {"queue": _NAME, "definition": _NAME}
-_SIZES: Final[Sizes] = {
-    0.25: (range(512, 513), range(1 * GIB, 2 * GIB + 1, GIB)),
-    0.5: (range(1 * GIB, 4 * GIB + 1, GIB),),
-    1: (range(2 * GIB, 8 * GIB + 1, GIB),),
-    2: (range(4 * GIB, 16 * GIB + 1, GIB),),
-    4: (range(8 * GIB, 30 * GIB + 1, GIB),),
-    8: (range(16 * GIB, 60 * GIB + 1, 4 * GIB),),
-    16: (range(32 * GIB, 120 * GIB + 1, 8 * GIB),),
-}
 
 
 def templates(deployment: Deployment) -> tuple[str, ...]:  # noqa: ARG001 - the frame's signature
@@ -74,7 +64,7 @@ def fill(templates: Mapping[str, str], deployment: Deployment) -> str:
     job["retryStrategy"]["attempts"] = deployment.retries + 1
     job["timeout"]["attemptDurationSeconds"] = deployment.timeout
     container = job["containerOverrides"]
-    memory = memory_for(deployment, _SIZES, "Fargate")
+    memory = memory_for(deployment, FARGATE, "Fargate")
     size = {"VCPU": f"{deployment.cpu:g}", "MEMORY": str(memory)}
     container["resourceRequirements"] = [{"type": k, "value": v} for k, v in size.items()]
     given = {entry["name"]: entry["value"] for entry in container["environment"]}
@@ -86,7 +76,7 @@ def notes(deployment: Deployment) -> tuple[str, ...]:
     """Say which command takes the manifest."""
     definition = deployment.option("definition")
     return (
-        *memory_note(deployment, _SIZES, "Fargate"),
+        *memory_note(deployment, FARGATE, "Fargate"),
         *keys_note(deployment, "s3", "AWS Batch"),
         "aws batch submit-job --cli-input-json file://FILE",
         f"the image is what job definition {definition!r} says: `make batch-deploy IMAGE=` sets it",

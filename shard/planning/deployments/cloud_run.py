@@ -11,8 +11,6 @@ from shard.planning.deployments import yaml_text
 from shard.planning.deployments.base import Option
 from shard.planning.deployments.managed import (
     EMAIL,
-    GIB,
-    Sizes,
     check_clocks,
     check_image,
     check_places,
@@ -22,6 +20,7 @@ from shard.planning.deployments.managed import (
     pairs,
     variables,
 )
+from shard.planning.machines import CLOUD_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,13 +43,6 @@ _MOUNTED: Final = "/mnt/bucket"
 _FORMS: Final = {
     "service-account": EMAIL,
     "mount": (re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", re.ASCII), "a bucket's name"),
-}
-_SIZES: Final[Sizes] = {
-    1: (range(512, 4 * GIB + 1),),
-    2: (range(512, 8 * GIB + 1),),
-    4: (range(2 * GIB, 16 * GIB + 1),),
-    6: (range(4 * GIB, 24 * GIB + 1),),
-    8: (range(4 * GIB, 32 * GIB + 1),),
 }
 
 
@@ -95,7 +87,7 @@ def notes(deployment: Deployment) -> tuple[str, ...]:
             f"'{_API}/projects/PROJECT/locations/REGION/jobs?jobId={deployment.name}'"
         )
     said = [
-        *memory_note(deployment, _SIZES, "Cloud Run"),
+        *memory_note(deployment, CLOUD_RUN, "Cloud Run"),
         *keys_note(deployment, "gs", "Cloud Run"),
         send,
         "Cloud Run tries again after every exit code, 2 among them",
@@ -141,7 +133,7 @@ def _fill_task(task: Any, deployment: Deployment, account: str) -> None:
     container = task["containers"][0]
     container["image"] = deployment.image
     container["resources"]["limits"]["cpu"] = yaml_text.quoted(f"{deployment.cpu:g}")
-    memory = memory_for(deployment, _SIZES, "Cloud Run")
+    memory = memory_for(deployment, CLOUD_RUN, "Cloud Run")
     container["resources"]["limits"]["memory"] = f"{memory}Mi"
     # Cloud Storage FUSE keeps the files it handles in the task's memory: a quarter is left for it.
     usable = memory * 3 // 4 if deployment.options.get("mount") else memory

@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from shard.errors import SettingError
 from shard.planning.habits import HABITS
+from shard.planning.machines import least_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shard.planning.deployments.base import Deployment, Form
+    from shard.planning.machines import Sizes
 
 EMAIL: Final[Form] = (re.compile(r"[^\s@]+@[^\s@]+"), "an email, as NAME@PROJECT.iam....com")
-
-GIB = 1024
-"""MiB in a GiB."""
-
-Sizes = dict[float, tuple[range, ...]]
-"""For each number of cores, the amounts of memory in MiB that the engine has for it."""
 
 
 def memory_for(deployment: Deployment, sizes: Sizes, engine: str) -> int:
@@ -32,8 +28,7 @@ def memory_for(deployment: Deployment, sizes: Sizes, engine: str) -> int:
         cores = ", ".join(f"{cpu:g}" for cpu in sizes)
         raise SettingError("--cpu", f"{deployment.cpu:g}", f"what {engine} has: {cores}")
     wanted = deployment.memory_mib
-    enough = [mib for amount in amounts for mib in (amount[0], *_around(amount, wanted))]
-    found = min((mib for mib in enough if mib >= wanted), default=None)
+    found = least_memory(sizes, deployment.cpu, wanted)
     if found is None:
         accepted = f"at most {amounts[-1][-1]}MiB with --cpu {deployment.cpu:g} on {engine}"
         raise SettingError("--memory", f"{wanted}MiB", accepted)
@@ -105,9 +100,3 @@ def variables(
 def pairs(variables: Mapping[str, str]) -> list[dict[str, str]]:
     """Return variables as the list of names and values that most engines want."""
     return [{"name": name, "value": text} for name, text in variables.items()]
-
-
-def _around(amount: range, wanted: int) -> tuple[int, ...]:
-    """Return the first of the amounts that is enough, if there is one."""
-    steps = -(-(wanted - amount[0]) // amount.step)
-    return (amount[steps],) if 0 <= steps < len(amount) else ()
