@@ -47,7 +47,7 @@ scan: setup ## insecure code, Dockerfile, shell scripts, CloudFormation: all tha
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive shard process.py
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck $(SCRIPTS)
-	$(BIN)/cfn-lint deploy/aws-batch/stack.yaml
+	$(BIN)/cfn-lint deploy/aws-batch/stack.yaml deploy/aws-pyramids/template.yaml
 
 .PHONY: audit
 audit: scan ## what scan looks at, and known vulnerabilities of what is shipped (where reachable)

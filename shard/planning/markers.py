@@ -42,6 +42,7 @@ class Marker:
     ``path`` is empty or ends in ``/``. ``etag`` (without quotes), ``bucket``, ``size`` (bytes) and
     ``time`` (ISO 8601) are as the event told them; older markers have none of these. ``attempts``
     have failed, the last one for ``reason``. ``copyright``: the picture may only be shown small.
+    ``sequence`` orders the uploads of one key, where the event told (see ``planning.marking``).
     """
 
     key: str
@@ -53,6 +54,7 @@ class Marker:
     attempts: int = 0
     reason: str = ""
     copyright: bool = False
+    sequence: str = ""
 
     @classmethod
     def of(cls, item: Item, bucket: str) -> Marker:
@@ -73,6 +75,8 @@ class Marker:
             facts |= {"attempts": self.attempts, "reason": self.reason}
         if self.copyright:
             facts["copyright"] = True
+        if self.sequence:
+            facts["sequence"] = self.sequence
         return json.dumps(facts, ensure_ascii=True).encode()
 
 
@@ -106,6 +110,7 @@ def read_marker(data: bytes) -> Marker:
         attempts=attempts if isinstance(attempts, int) and attempts > 0 else 0,
         reason=str(facts.get("reason") or ""),
         copyright=facts.get("copyright") in (True, "true", "yes", "copyright"),
+        sequence=str(facts.get("sequence") or ""),
     )
 
 

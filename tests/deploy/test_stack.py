@@ -7,9 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ruamel.yaml import YAML
 
-from tests.deploy import schemas
+from tests.deploy import cloudformation, schemas
 from tests.deploy.test_cloud_manifests import S3, filled
 
 if TYPE_CHECKING:
@@ -21,30 +20,10 @@ STACK = schemas.DEPLOY / "aws-batch" / "stack.yaml"
 IAM = schemas.DEPLOY / "iam"
 
 
-class _Tag(YAML):
-    """YAML in which `!Ref X` reads as {"Ref": "X"}, as CloudFormation's long form has it."""
-
-    def __init__(self) -> None:
-        super().__init__(typ="safe", pure=True)
-        self.constructor.add_multi_constructor("!", _long_form)
-
-
-def _long_form(constructor: Any, suffix: str, node: Any) -> dict[str, Any]:
-    read = {
-        "scalar": constructor.construct_scalar,
-        "sequence": lambda inner: constructor.construct_sequence(inner, deep=True),
-        "mapping": lambda inner: constructor.construct_mapping(inner, deep=True),
-    }
-    value = read[node.id](node)
-    if suffix == "GetAtt":
-        value = value.split(".", 1)
-    return {suffix if suffix == "Ref" else f"Fn::{suffix}": value}
-
-
 @pytest.fixture(scope="module")
 def template() -> Any:
     """Return the stack's template in CloudFormation's long form."""
-    return _Tag().load(STACK.read_text("utf-8"))
+    return cloudformation.load(STACK)
 
 
 @pytest.fixture

@@ -29,10 +29,10 @@ NAMES = st.lists(
 
 
 def test_a_marker_is_read_back_as_it_was_written() -> None:
-    """A marker survives its JSON form, with attempts, reason and copyright."""
+    """A marker survives its JSON form, with attempts, reason, copyright and sequence."""
     item = Item("a/ü b.tif", 12, datetime(2026, 1, 2, tzinfo=UTC), '"abc"')
     marker = Marker.of(item, "scans").failed("corrupt")
-    with_right = Marker("k.jpg", "", copyright=True)
+    with_right = Marker("k.jpg", "", copyright=True, sequence="00A1")
 
     assert read_marker(marker.to_json()) == marker
     assert (marker.path, marker.etag, marker.attempts) == ("a/", "abc", 1)
