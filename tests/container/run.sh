@@ -39,8 +39,9 @@ events_logger = "file"
 default_ulimits = ["nofile=20000:20000", "nproc=20000:20000"]
 CONF
   # An overlay cannot lie on another: in a container without a volume, each image is copied whole.
-  mkdir -p /var/lib/containers
-  if [ "$(stat -f -c %T /var/lib/containers)" = overlayfs ]; then
+  local place=/var/lib/containers
+  if [ ! -e "$place" ]; then place=/var/lib; fi
+  if [ "$(stat -f -c %T "$place")" = overlayfs ]; then
     export CONTAINERS_STORAGE_CONF=$work/storage.conf
     printf '[storage]\ndriver = "vfs"\ngraphroot = "%s"\nrunroot = "%s"\n' \
       "$work/images" "$work/running" >"$CONTAINERS_STORAGE_CONF"

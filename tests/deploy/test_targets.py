@@ -177,6 +177,8 @@ def test_the_stack_is_deployed_with_its_parameters(make: Make) -> None:
         ("google-batch-run", "INPUT is not set; accepted: gs://bucket/prefix"),
         ("batch-deploy", "IMAGE is 'shard:0.1.0'; accepted: one in a registry"),
         (f"batch-deploy IMAGE={IMAGE}", "VPC is not set; accepted: vpc-0123456789abcdef0"),
+        ("cloudrun-iam", "PROJECT is not set; accepted: the id of a Google Cloud project"),
+        ("cloudrun-iam PROJECT=p", "SOURCE_BUCKET is not set; accepted: the name of the bucket"),
         ("cloudrun-build", "IMAGE is 'shard:0.1.0'; accepted: one in a registry"),
         (
             "kubernetes-run",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from shard.planning.deployments.base import Engine
 
 ENGINES: Final = {
-    "kubernetes": "an Indexed Job, by kubectl apply",
+    "kubernetes": "an Indexed Job, by kubectl replace (a CronJob: kubectl apply)",
     "cloud-run": "a Cloud Run job, by gcloud run jobs replace",
     "aws-batch": "an array job on Fargate, by aws batch submit-job",
     "google-batch": "a Google Batch job, by gcloud batch jobs submit",
