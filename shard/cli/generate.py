@@ -12,7 +12,12 @@ from click.core import ParameterSource
 
 from shard.cli.environment import environment, tell_sdks
 from shard.cli.output import Voice, sentences
-from shard.cli.store_flags import SECRETS, sdk_variables, store_options
+from shard.cli.store_flags import (
+    SECRETS,
+    manifest_variables,
+    sdk_variables,
+    store_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -72,9 +77,9 @@ def command(context: click.Context, /, **flags: Any) -> None:
         manifest = open_manifest(flags["manifest"])
         wish = Wish(manifest, flags["collection"], flags["resume"], flags["force"])
         env["INPUT_FOLDER"] = _source(manifest.header, flags).url
-        if manifest.header.s3_endpoint and not env.get("AWS_ENDPOINT_URL"):
-            env["AWS_ENDPOINT_URL"] = manifest.header.s3_endpoint
-            tell_sdks({"AWS_ENDPOINT_URL": manifest.header.s3_endpoint})
+        reached = manifest_variables(manifest.header, env)
+        tell_sdks(reached)
+        env |= reached
         wish = checked(wish, now())
         settings = TaskSettings.parse(env)
         speech = Speech(

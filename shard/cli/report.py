@@ -9,7 +9,7 @@ import click
 
 from shard.cli.environment import environment, tell_sdks
 from shard.cli.output import Voice, sentences
-from shard.cli.store_flags import sdk_variables
+from shard.cli.store_flags import manifest_variables, sdk_variables
 
 _TYPES = ("summary", "detailed", "plan", "missing", "sizes")
 _LARGEST = 65_500
@@ -43,9 +43,7 @@ def command(**flags: Any) -> None:
 
         tell_sdks(sdk_variables({}, env))
         manifest = open_manifest(flags["manifest"])
-        endpoint = manifest.header.s3_endpoint
-        if endpoint and not (env.get("AWS_ENDPOINT_URL") or env.get("S3_ENDPOINT")):
-            tell_sdks({"AWS_ENDPOINT_URL": endpoint})
+        tell_sdks(manifest_variables(manifest.header, env))
         wish = Wish(
             manifest,
             flags["kind"],

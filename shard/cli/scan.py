@@ -11,7 +11,7 @@ import click
 
 from shard.cli.environment import environment, tell_sdks
 from shard.cli.output import Voice, sentences
-from shard.cli.store_flags import sdk_variables, store_options
+from shard.cli.store_flags import endpoint, sdk_variables, store_options
 from shard.errors import SettingError
 
 if TYPE_CHECKING:
@@ -51,13 +51,13 @@ def command(url: str | None, **flags: Any) -> None:
         from shard.jobs.scan import Wish, run_scan
 
         root, prefix = _root(url, flags, env)
-        endpoint = (flags["s3_endpoint"] or env.get("S3_ENDPOINT")) if root.scheme == "s3" else None
+        reached = endpoint(flags, env) if root.scheme == "s3" else None
         wish = Wish(
             root,
             prefix,
             flags["output"],
             flags["collection"],
-            _public(endpoint),
+            _public(reached),
             flags["limit"],
             flags["concurrency"],
             click.echo if flags["show_files"] else None,

@@ -6,8 +6,9 @@ import sys
 
 import click
 
-from shard.cli.environment import environment
+from shard.cli.environment import environment, tell_sdks
 from shard.cli.output import Voice, sentences
+from shard.cli.store_flags import sdk_variables
 
 
 @click.command("status")
@@ -19,7 +20,9 @@ def command(folder: str) -> None:
     latest run is meant. Exit code 0 if every task is done and nothing failed, else 1.
     """
     with sentences():
-        voice = Voice(environment({}))
+        env = environment({})
+        voice = Voice(env)
+        tell_sdks(sdk_variables({}, env))
         from shard.jobs.status import run_status
 
         code = run_status(folder, voice.say)

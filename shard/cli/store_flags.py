@@ -11,8 +11,12 @@ from shard.errors import SettingError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from shard.manifest import Header
+
     Function = Callable[..., Any]
 
+# Who wins comes first.
+_ENDPOINTS = ("S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 SECRETS = ("s3_access_key", "s3_secret_key")
 """Parameters whose values are never shown."""
 
@@ -55,3 +59,15 @@ def sdk_variables(flags: Mapping[str, Any], env: Mapping[str, str]) -> dict[str,
         found |= {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret}
         found["AWS_SESSION_TOKEN"] = ""  # another key's
     return found
+
+
+def manifest_variables(header: Header, env: Mapping[str, str]) -> dict[str, str]:
+    """Return the endpoint as the SDKs get it: a manifest's, where the environment says none."""
+    told = any(env.get(name) for name in _ENDPOINTS)
+    return {} if told or not header.s3_endpoint else {"AWS_ENDPOINT_URL": header.s3_endpoint}
+
+
+def endpoint(flags: Mapping[str, Any], env: Mapping[str, str]) -> str | None:
+    """Return the S3 endpoint that holds: the flag's, else a variable's."""
+    said = (flags.get("s3_endpoint"), *(env.get(name) for name in _ENDPOINTS))
+    return next((text for text in said if text), None)

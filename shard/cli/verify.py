@@ -10,8 +10,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from shard.cli.environment import environment, variable_options
+from shard.cli.environment import environment, tell_sdks, variable_options
 from shard.cli.output import Voice, sentences
+from shard.cli.store_flags import manifest_variables, sdk_variables
 from shard.errors import SettingError
 from shard.planning.engine import without_engines
 from shard.planning.settings import VARIABLES
@@ -63,6 +64,7 @@ def command(source: str | None, output: str | None, **given: Any) -> None:
         flags = {v.name: text for v in VARIABLES if (text := given.get(v.name.lower()))}
         env = environment({**given, "input_folder": source, "output_folder": output})
         voice = Voice(env)
+        tell_sdks(sdk_variables({}, env))
         from shard.jobs.verify import run_verify
         from shard.report import verify as report
 
@@ -96,7 +98,11 @@ def _case(
         env = {k: text for k, text in env.items() if k != "RENDITIONS"}
         env["SIZES"] = flags["SIZES"] = ",".join(sizes)
     if given["manifest"]:
-        return verify.of_manifest(given["manifest"], _sized(env), env.get("INPUT_FOLDER"), only)
+        from shard.manifest import open_manifest
+
+        manifest = open_manifest(given["manifest"])
+        tell_sdks(manifest_variables(manifest.header, env))
+        return verify.of_manifest(manifest, _sized(env), env.get("INPUT_FOLDER"), only)
     in_place = env.get("LAYOUT") == "collections"
     if source and not output and (in_place or sizes):
         env = {k: text for k, text in env.items() if k != "OUTPUT_FOLDER"}

@@ -14,7 +14,6 @@ from shard.execution.reconcile import Seen, Subject, reconcile
 from shard.execution.removal import Removal
 from shard.execution.signals import Stop
 from shard.execution.verdict_file import VerdictFile
-from shard.manifest import open_manifest
 from shard.planning.location import output_base, parse_location
 from shard.planning.settings import TaskSettings
 from shard.planning.verdicts import WRONG, Kind, Rules, Tally
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from shard.execution.run_record import RunRecord
+    from shard.manifest import Manifest
     from shard.planning.verdicts import Verdict
     from shard.storage.base import Store
 
@@ -112,16 +112,13 @@ def of_places(env: Mapping[str, str], only: Collection[str] = ()) -> Case:
 
 
 def of_manifest(
-    text: str, env: Mapping[str, str], source: str | None, only: Collection[str] = ()
+    manifest: Manifest, env: Mapping[str, str], source: str | None, only: Collection[str] = ()
 ) -> Case:
     """Return the case of a manifest: what it lists, against the thumbnails that there are now.
 
     ``source`` says where the collections lie, if not where they were scanned.
     """
-    at = {"INPUT_FOLDER": source or "memory://manifest", "LAYOUT": "collections"}
-    options = Opening(TaskSettings.parse({**env, **at})).options
-    manifest = open_manifest(text, options)
-    at["INPUT_FOLDER"] = source or manifest.header.source.url
+    at = {"INPUT_FOLDER": source or manifest.header.source.url, "LAYOUT": "collections"}
     if "OUTPUT_FOLDER" in env:
         at["OUTPUT_FOLDER"] = at["INPUT_FOLDER"]
     case = of_places({**env, **at}, only)

@@ -365,6 +365,12 @@ def test_on_s3_with_keys_of_the_older_tools_variables(
 
     done = shard("generate", "-m", f"s3://{bucket}/lists/m.parquet", variables=variables)
     again = shard("generate", "-m", f"s3://{bucket}/lists/m.parquet", variables=variables)
+    verified = shard(
+        *("verify", "-m", f"s3://{bucket}/lists/m.parquet", "--delete-orphans"),
+        *("--delete-duplicates", "--yes"),
+        variables=variables,
+    )
+    status = shard("status", source.url, variables=variables)
 
     head = seaweed.client().head_object
     tif = next(key for key in tree.originals if key.endswith(".tif"))
@@ -372,6 +378,8 @@ def test_on_s3_with_keys_of_the_older_tools_variables(
     assert f"written     {tree.needed()} thumbnails" in done.stdout
     assert "adminsecret" not in done.stdout + done.stderr
     assert "written     0 thumbnails" in again.stdout
+    assert (verified.returncode, status.returncode) == (0, 0), verified.stderr + status.stderr
+    assert f"All {len(tree.originals)} are as they should be." in verified.stdout
     found = head(Bucket=bucket, Key=f"attachments/{thumbnail_key(tif)}")
     assert found["ContentType"] == "image/png"
 

@@ -145,6 +145,24 @@ def test_the_variables_of_the_older_tool(
         assert secret not in text + done.stdout + done.stderr
 
 
+def test_the_manifest_knows_its_server(
+    seaweed: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that AWS_ENDPOINT_URL named is in the manifest: its readers need only the keys."""
+    bucket = seaweed.bucket()
+    _on_store(f"s3://{bucket}/attachments", dict(seaweed.env), monkeypatch)
+    done = shard("scan", f"s3://{bucket}/attachments", variables=seaweed.env, cwd=tmp_path)
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    keys = {name: text for name, text in seaweed.env.items() if name != "AWS_ENDPOINT_URL"}
+    verified = shard("verify", "-m", "manifest.json", "--format", "json", variables=keys,
+                     cwd=tmp_path)  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "manifest.json").read_text())["s3_endpoint"] == seaweed.url
+    assert (verified.returncode, verified.stderr) == (1, "")
+    assert json.loads(verified.stdout)["counts"]["missing"] == TREE.count()["missing"]
+
+
 def test_wrong_keys(seaweed: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys that the store refuses are said to be refused, without repeating them."""
     arguments = ["--s3-endpoint", seaweed.url, "--s3-bucket", seaweed.bucket()]
