@@ -99,8 +99,10 @@ def _environment(flags: Mapping[str, Any]) -> dict[str, str]:
     told = {name: flags[name] for name in names}
     told["sizes"] = ",".join(str(size) for size in dict.fromkeys(flags["size"]))
     told["layout"] = "collections"
-    if flags["quiet"] or flags["verbose"]:
-        told["log_level"] = "debug" if flags["verbose"] else "warning"
+    if flags["verbose"]:
+        told["log_level"] = "debug"
+    elif flags["quiet"] and not flags["show_files"]:
+        told["log_level"] = "warning"
     env = {name: value for name, value in environment(told).items() if name not in _NOT_OURS}
     return env | ({"DRY_RUN": "yes"} if flags["dry_run"] else {})
 

@@ -309,11 +309,11 @@ def _wait_for_outputs(root: Path, count: int) -> None:
 
 
 def test_show_files_and_quiet(tmp_path: Path) -> None:
-    """--show-files names each thumbnail; -q says nothing but the summary."""
+    """--show-files names each thumbnail, also with -q, which says nothing but the summary."""
     tree, _ = _planted(tmp_path, 20)
 
     quiet = shard("generate", "-m", "m.jsonl", "-q", "-s", "50", cwd=tmp_path)
-    shown = shard("generate", "-m", "m.jsonl", "--show-files", cwd=tmp_path)
+    shown = shard("generate", "-m", "m.jsonl", "--show-files", "-q", cwd=tmp_path)
 
     assert quiet.stderr == ""
     assert "written     20 thumbnails" in quiet.stdout
