@@ -74,7 +74,10 @@ def reconcile(subject: Subject, seen: Seen) -> Iterator[Verdict]:
         if layout.in_place and subject.items is None:
             found = _outputs_aside(subject, spill, seen)
         else:
-            for output in _outputs(subject, subject.list_output(), seen):
+            listed = subject.list_output()
+            if layout.in_place:
+                listed = _originals_aside(subject, listed, spill)
+            for output in _outputs(subject, listed, seen):
                 spill.add_output(output, layout.output_group(output.key))
             found = subject.list_source() if subject.items is None else subject.items()
         for item in _inputs(subject, found, seen):
@@ -84,7 +87,9 @@ def reconcile(subject: Subject, seen: Seen) -> Iterator[Verdict]:
         for part in spill.parts():
             seen.twice += part.twice
             items_in_order = sorted(part.items.values(), key=lambda item: item.key)
-            yield from judge_groups(items_in_order, part.outputs, part.words, subject.rules)
+            yield from judge_groups(
+                items_in_order, part.outputs, part.words, subject.rules, part.bystanders
+            )
 
 
 def _outputs_aside(subject: Subject, spill: Spill, seen: Seen) -> Iterator[Item]:
@@ -95,6 +100,15 @@ def _outputs_aside(subject: Subject, spill: Spill, seen: Seen) -> Iterator[Item]
             continue
         for output in _outputs(subject, (found,), seen):
             spill.add_output(output, subject.layout.output_group(output.key))
+
+
+def _originals_aside(subject: Subject, listed: Iterable[Item], spill: Spill) -> Iterator[Item]:
+    """Pass on all but the originals; the thumbnails of those that no manifest knows have one."""
+    for found in listed:
+        if not subject.layout.accepts(found.key):
+            yield found
+        elif subject.concerns(found.key):
+            spill.add_bystander(found.key, subject.layout.group(found.key))
 
 
 def _inputs(subject: Subject, found: Iterable[Item], seen: Seen) -> Iterator[Item]:

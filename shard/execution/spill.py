@@ -33,11 +33,15 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @dataclass(slots=True)
 class Part:
-    """What was said of some groups; ``twice`` counts keys that a listing named again."""
+    """What was said of some groups; ``twice`` counts keys that a listing named again.
+
+    ``bystanders`` are keys of originals that are there, whether or not they are items.
+    """
 
     items: dict[str, Item] = field(default_factory=dict)
     outputs: dict[str, Item] = field(default_factory=dict)
     words: Words = field(default_factory=dict)
+    bystanders: set[str] = field(default_factory=set)
     twice: int = 0
 
 
@@ -73,6 +77,10 @@ class Spill:
     def add_output(self, output: Item, group: str) -> None:
         """Take an object of the output."""
         self._write(group, ("output", *_facts(output)))
+
+    def add_bystander(self, key: str, group: str) -> None:
+        """Take an original that is there, of which nothing need be expected."""
+        self._write(group, ("bystander", key))
 
     def add_word(self, key: str, rendition: str, word: LastWord, group: str) -> None:
         """Take what a ledger says; a later word on the same counts."""
@@ -127,6 +135,9 @@ def _read(path: Path) -> Part:
                 later = LastWord(*word)
                 if not (earlier and earlier.status == "written" and later.status == "skipped"):
                     part.words[key, rendition] = later
+                continue
+            if what == "bystander":
+                part.bystanders.add(fields[0])
                 continue
             found = _item(*fields)
             where = part.items if what == "item" else part.outputs

@@ -121,8 +121,8 @@ def of_manifest(
     at = {"INPUT_FOLDER": source or manifest.header.source.url, "LAYOUT": "collections"}
     if "OUTPUT_FOLDER" in env:
         at["OUTPUT_FOLDER"] = at["INPUT_FOLDER"]
-    case = of_places({**env, **at}, only)
     records = manifest.records(only)  # an unknown collection is told now, not in the middle
+    case = of_places({**env, **at}, only or manifest.header.collections)
     case.subject = replace(case.subject, items=lambda: (record.item for record in records))
     return case
 

@@ -78,11 +78,16 @@ Words = dict[tuple[str, str], LastWord]
 
 
 def judge_groups(
-    items: Sequence[Item], outputs: Mapping[str, Item], words: Words, rules: Rules
+    items: Sequence[Item],
+    outputs: Mapping[str, Item],
+    words: Words,
+    rules: Rules,
+    others: Iterable[str] = (),
 ) -> Iterator[Verdict]:
     """Yield a verdict on each rendition of each item, and on each output that is nobody's.
 
-    ``items`` and ``outputs`` hold whole groups. The first row that fits counts:
+    ``items`` and ``outputs`` hold whole groups; ``others`` are keys of originals of which nothing
+    is expected. The first row that fits counts:
 
     ============================================  ===========================================
     of an item's candidates                       verdict
@@ -102,6 +107,7 @@ def judge_groups(
     ============================================  ===========================================
     the layout never names an output so           other
     it belongs to an item, at a size not asked    other
+    it belongs to one of the ``others``           other
     any other                                     orphan
     ============================================  ===========================================
     """
@@ -115,14 +121,14 @@ def judge_groups(
             yield from _of_item(item, rendition, mine, word, taken=taken)
     unclaimed = [output for output in outputs.values() if output.key not in owners]
     if unclaimed:
-        yield from _of_nobody(unclaimed, items, rules)
+        yield from _of_nobody(unclaimed, {*others, *(item.key for item in items)}, rules)
 
 
-def _of_nobody(unclaimed: Iterable[Item], items: Iterable[Item], rules: Rules) -> Iterator[Verdict]:
+def _of_nobody(unclaimed: Iterable[Item], keys: Iterable[str], rules: Rules) -> Iterator[Verdict]:
     layout = rules.layout
     members: dict[str, list[str]] = {}
-    for item in items:
-        members.setdefault(layout.group(item.key), []).append(item.key)
+    for key in sorted(keys):
+        members.setdefault(layout.group(key), []).append(key)
     for output in unclaimed:
         keys = members.get(layout.output_group(output.key), [])
         is_leftover = layout.is_leftover(output.key, keys)

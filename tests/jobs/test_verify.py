@@ -413,6 +413,20 @@ def manifest(path: Path, root: Path, tree: Tree) -> None:
     path.write_text(json.dumps(head))
 
 
+def test_a_manifest_of_a_part_makes_no_orphans_of_the_rest(tmp_path: Path) -> None:
+    """Other collections do not count; an original that came after the scan has its thumbnails."""
+    tree = make_tree(60)
+    plant(tree, tmp_path)
+    job(str(tmp_path), "--layout", "collections", "--sizes", "200")
+    part = str(tmp_path / "m.json")
+    shard("scan", str(tmp_path), "--collection", "iz", "--limit", "5", "-o", part)
+    orphans = sum(key.startswith("iz/") for key in tree.orphans)
+    _, data = verify("-m", part, "-s", "200")
+
+    assert data["expected"] == data["counts"]["fresh"] == 5
+    assert data["counts"]["orphan"] == orphans
+
+
 def test_a_manifest_against_what_is_there(tmp_path: Path) -> None:
     """The manifest says what the originals are, the listing what became of them since."""
     tree = make_tree(60)
