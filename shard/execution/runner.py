@@ -93,6 +93,7 @@ class Runner:
     _lonely: bool = False
     _next_at: float = 0.0
     _refusals: int = 0
+    _answered: bool = False
 
     def run(self, chains: Iterable[Chain | None]) -> None:
         """Run until all is settled or the stop is requested.
@@ -115,7 +116,10 @@ class Runner:
 
     @property
     def _has_room(self) -> bool:
-        within = self.bounds.items is None or self.pool.in_hand < self.bounds.items
+        most = self.bounds.items
+        if self.bounds.cadence and not self._answered:
+            most = 1  # what gathers while the first worker starts would be rendered at once
+        within = most is None or self.pool.in_hand < most
         return within and self.pool.has_room
 
     @property
@@ -172,6 +176,7 @@ class Runner:
 
     def _step(self, timeout: float) -> None:
         for event in self.pool.poll(timeout, self.stop.wake):
+            self._answered = True
             self._in_flight -= event.work.item.size
             self._lonely = False
             self._settle(event)

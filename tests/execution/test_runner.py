@@ -176,6 +176,25 @@ def test_cadence_keeps_a_pause_between_items() -> None:
     assert all(later - earlier >= 0.05 for earlier, later in pairwise(handed))
 
 
+def test_a_cadence_begins_with_the_first_answer() -> None:
+    """While the first worker starts, nothing gathers that would then be made all at once."""
+
+    class _Starting(_Pool):
+        polls = 0
+
+        def poll(self, timeout: float, wake: int) -> Iterator[PoolEvent]:
+            self.polls += 1
+            if self.polls > 3:
+                yield from super().poll(timeout, wake)
+            else:
+                time.sleep(0.01)
+
+    pool = _Starting(_written)
+    _go(pool, [(_work(n, str(n)),) for n in range(3)], Bounds(1000, cadence=0.001))
+
+    assert pool.together[:2] == [["0"], ["1"]]
+
+
 def test_a_store_that_refuses_every_item_ends_the_task() -> None:
     """Ten refusals from the start are the credentials' fault: the rest is not even tried."""
 
