@@ -176,7 +176,8 @@ class Runner:
 
     def _step(self, timeout: float) -> None:
         for event in self.pool.poll(timeout, self.stop.wake):
-            self._answered = True
+            if not self._answered:
+                self._answered, self._next_at = True, time.monotonic() + self.bounds.cadence
             self._in_flight -= event.work.item.size
             self._lonely = False
             self._settle(event)

@@ -185,14 +185,22 @@ def test_a_cadence_begins_with_the_first_answer() -> None:
         def poll(self, timeout: float, wake: int) -> Iterator[PoolEvent]:
             self.polls += 1
             if self.polls > 3:
+                answered.append(time.monotonic())
                 yield from super().poll(timeout, wake)
             else:
-                time.sleep(0.01)
+                time.sleep(0.03)
 
+        def submit(self, work: Work) -> None:
+            submitted.append(time.monotonic())
+            super().submit(work)
+
+    answered: list[float] = []
+    submitted: list[float] = []
     pool = _Starting(_written)
-    _go(pool, [(_work(n, str(n)),) for n in range(3)], Bounds(1000, cadence=0.001))
+    _go(pool, [(_work(n, str(n)),) for n in range(3)], Bounds(1000, cadence=0.02))
 
     assert pool.together[:2] == [["0"], ["1"]]
+    assert submitted[1] - answered[0] >= 0.02
 
 
 def test_a_store_that_refuses_every_item_ends_the_task() -> None:
