@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import uuid
@@ -18,6 +19,7 @@ import pytest
 import tifffile
 
 from tests.deploy import cloudformation, schemas
+from tests.deploy.test_targets import IMAGE, Make, make
 from tests.events.test_lambda import invoked, package
 from tests.program import ROOT, environment, picture
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from tests.servers import S3Server
 
-__all__ = ["package"]
+__all__ = ["make", "package"]
 
 TEMPLATE = schemas.DEPLOY / "aws-pyramids" / "template.yaml"
 KEY = "maps/a b+ü.jpg"
@@ -309,3 +311,35 @@ def test_a_failed_image_waits_for_the_next_day(template: Any) -> None:
         ("2", "EXIT"),
         (None, "RETRY"),
     ]
+
+
+def test_make_deploys_the_code_with_the_stack(make: Make) -> None:
+    """pyramids-deploy uploads the package under a name of its own, which the stack is told."""
+    options = ("VPC=vpc-1", "SUBNETS=subnet-a,subnet-b", "CODE_BUCKET=code")
+    done = make("pyramids-deploy", f"IMAGE={IMAGE}", *options, "PARAMETERS=Tasks=4 Vcpu=4")
+
+    assert done.returncode == 0, done.stderr
+    (_, _, command, *copied), (_, service, verb, *told) = make.recorded
+    key = copied[-1].removeprefix("s3://code/")
+    assert (command, service, verb) == ("cp", "cloudformation", "deploy")
+    assert re.fullmatch(r"shard/lambda-[0-9a-f]{16}\.zip", key)
+    assert {f"CodeKey={key}", "SubnetIds=subnet-a,subnet-b", "Tasks=4", "Vcpu=4"} < set(told)
+    assert (make.build / "lambda.zip").exists()
+
+
+def test_make_asks_for_what_it_needs(make: Make) -> None:
+    """pyramids-deploy names the variable that is missing, and sends nothing."""
+    done = make("pyramids-deploy", f"IMAGE={IMAGE}", "VPC=vpc-1", "SUBNETS=subnet-a")
+
+    assert done.returncode != 0
+    assert "CODE_BUCKET is not set; accepted: the name of a bucket" in done.stderr
+
+
+@pytest.mark.parametrize(("tasks", "size"), [("1", []), ("4", ["--array-properties", "size=4"])])
+def test_make_runs_the_pyramids_now(make: Make, tasks: str, size: list[str]) -> None:
+    """pyramids-run submits an array, or for one task a plain job."""
+    make("pyramids-run", f"TASKS={tasks}")
+
+    (command,) = make.recorded
+    assert command[:3] == ["aws", "batch", "submit-job"]
+    assert command[-2:] == (size or ["--job-definition", "shard-pyramids"])
