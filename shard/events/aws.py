@@ -16,6 +16,8 @@ from shard.planning.marking import EventSettings
 if TYPE_CHECKING:
     from shard.events.stores import MarkerStore
 
+_LOG = logging.getLogger("shard.events")
+
 
 class EventsFailed(ShardError):
     """Records of an event got no marker, and the event came where no part can be sent back."""
@@ -41,6 +43,7 @@ def handler(event: object, _context: object = None) -> dict[str, list[dict[str, 
             if done.error is not None
         ]
         if errors and message.id:
+            _LOG.error("message %r goes back to its queue: %s", message.id, "; ".join(errors[:3]))
             failed.append(message.id)
         elif errors:
             whole += errors
@@ -52,6 +55,6 @@ def handler(event: object, _context: object = None) -> dict[str, list[dict[str, 
 @cache
 def _opened() -> tuple[EventSettings, MarkerStore]:
     """Read the settings once for all events of this instance."""
-    logging.getLogger("shard.events").setLevel(logging.INFO)
+    _LOG.setLevel(logging.INFO)
     settings = EventSettings.of(os.environ)
     return settings, open_markers(settings.process)
