@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shard.model import Outcome
 
 _TRANSFER = ("read", "write")
+_RENDERING = ("open", "decode", "resize", "encode")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,12 @@ class Finish:
     def cpu(self) -> float:
         """Seconds of a processor that the item took in its worker."""
         return max(outcome.cpu_ms for outcome in self.outcomes) / 1000
+
+    @property
+    def held_up(self) -> float:
+        """Seconds that rendering took beyond the processor's: its worker was kept from one."""
+        took = max(sum(o.ms.get(stage, 0.0) for stage in _RENDERING) for o in self.outcomes)
+        return max(0.0, took / 1000 - self.cpu)
 
     @property
     def transfer(self) -> float:
@@ -101,13 +108,17 @@ class Trial:
         """Return what each item took, by key.
 
         The task's own process is shared out evenly. Of the time that workers did not compute, what
-        other programs took is shared by processor time, the rest by transfer time; but an item
-        that killed or hung its worker held up all that itself.
+        other programs took is shared as items were seen to be held up (long computations yield to
+        others more often than short ones), the rest by transfer time; but an item that killed or
+        hung its worker held up all that itself.
         """
         finishes, own = self.finishes, self.task_cpu / max(1, len(self.finishes))
         total = sum(finish.cpu + own for finish in finishes.values())
         idle = max(0.0, self._worker_seconds() - total)
         crowded = min(idle, self.others * self.seconds * self.workers)
+        delays = {key: finish.held_up for key, finish in finishes.items()}
+        if not (delayed := sum(delays.values())):
+            delays, delayed = {key: finish.cpu + own for key, finish in finishes.items()}, total
         lost = {key: 1.0 for key, finish in finishes.items() if finish.lost}
         transfers = lost or {key: finish.transfer for key, finish in finishes.items()}
         moved = sum(transfers.values())
@@ -117,7 +128,7 @@ class Trial:
             key: Effort(
                 cpu=finish.cpu,
                 own=own,
-                crowded=crowded * (finish.cpu + own) / total if total else 0.0,
+                crowded=crowded * delays[key] / delayed if delayed else 0.0,
                 waiting=(idle - crowded) * transfers.get(key, 0.0) / moved,
             )
             for key, finish in finishes.items()
