@@ -106,13 +106,13 @@ class Voice:
     def _is_terminal(self) -> bool:
         return self._format == "text" and sys.stderr.isatty()
 
-    def progress(self, *, silent: bool = False) -> Progress:
-        """Return who shows a task's progress here."""
+    def progress(self, *, silent: bool = False, noun: str = "thumbnail") -> Progress:
+        """Return who shows a task's progress here, counting ``noun``s."""
         if path := self._env.get(PROGRESS_FILE):
             return File(Path(path))
         if silent:
             return Silent()
-        return self.bar() if self._is_terminal else Lines()
+        return Bar(self._console(), noun) if self._is_terminal else Lines(noun)
 
     def bar(self) -> Bar:
         """Return a bar for the terminal."""

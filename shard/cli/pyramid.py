@@ -160,7 +160,8 @@ def run(**flags: Any) -> None:
         options = _options(flags)
         settings = PyramidSettings.parse(job, options, process, flags["marker_prefix"])
         settings = _completed(settings, flags)
-        code = run_pyramids(settings, voice.progress(silent=flags["dry_run"]), voice.say)
+        progress = voice.progress(silent=flags["dry_run"], noun="pyramid")
+        code = run_pyramids(settings, progress, voice.say)
     sys.exit(code)
 
 

@@ -65,11 +65,11 @@ def scratch_bytes(size: Size, depth: int = 1) -> int:
     """Return the most that making a pyramid of ``size`` puts on disk beside its source, in bytes.
 
     The formula of docs/pyramids.md: 4 channels of ``depth`` bytes; the pyramid, uncompressed, is
-    4/3 of them, its smaller levels lie there twice while it is written (1/3), and an image that
-    has to be turned is laid down once.
+    4/3 of them, its smaller levels lie there twice while it is written (1/3); and once more all of
+    it, for an image that has to be turned, or Zstandard's two steps.
     """
     pixels = size[0] * size[1] * 4 * depth
-    return pixels * 4 // 3 + pixels // 3 + pixels
+    return 3 * pixels
 
 
 def write_pyramid(opened: Opened, target: Path, box: Size) -> Made:
@@ -197,23 +197,30 @@ def _save(image: Any, target: Path, options: PyramidOptions, icc: bytes | None) 
             overlap=1 if options.format == "dzi" else 0,
         )
         return
+    zstd = options.compression == "zstd"
+    plain = target.with_suffix(".plain") if zstd else target
     resolution = options.dpi / _MM_PER_INCH
     image.tiffsave(
-        str(target),
+        str(plain),
         tile=True,
         pyramid=True,
         tile_width=options.tile_size,
         tile_height=options.tile_size,
-        compression=options.compression,
+        compression="none" if zstd else options.compression,
         Q=options.quality,
         predictor="horizontal",
-        subifd=options.levels == "subifds",
+        subifd=options.levels == "subifds" and not zstd,
         bigtiff=image.width * image.height * _pixel(image) * 4 // 3 > _CLASSIC,
         xres=resolution,
         yres=resolution,
         resunit="inch",
         keep=keep,
     )
+    if zstd:
+        from shard.imaging.pyramid_zstd import recompress
+
+        recompress(plain, target, options)
+        plain.unlink()
 
 
 def _pixel(image: Any) -> int:

@@ -26,7 +26,9 @@ SAMPLE = 9
 _MEAN, _MOST = 8.0, 56.0
 """Differences of 255 allowed on average over the grid's cells, and in one cell."""
 _TILE_MEAN = 24.0
-_CLASSIC = 1 << 32
+"""Difference of 255 allowed between a tile's mean colour and the same part of the level below."""
+_PIXELS = 8
+"""A cell of the grid has so many pixels of the smallest level, each way."""
 
 
 def verify(path: Path, made: Made, options: PyramidOptions) -> None:
@@ -52,9 +54,8 @@ def verify_tiff(path: Path, made: Made, options: PyramidOptions) -> None:
         levels = _levels(file)
         require(len(levels) > 0, "it has no image")
         _check_sizes(levels, made, options)
-        smallest = _whole(levels[-1])
-        check_picture(smallest, made)
-        _check_sample(levels[0], smallest)
+        check_picture(_whole(levels[-1]), made)
+        _check_sample(levels)
 
 
 def _tifffile() -> Any:
@@ -134,57 +135,69 @@ def _eight_bits(pixels: Any) -> Any:
 def check_picture(smallest: Any, made: Made) -> None:
     """Compare the smallest level with what went into the pyramid, cell by cell.
 
-    ``smallest`` is an array of rows, columns, channels.
+    ``smallest`` is an array of rows, columns, channels. Cells are joined until each has pixels
+    enough: halving drops odd rows and columns, so a level's edge lies up to a pixel off.
     """
     import numpy as np
 
     (across, down), data = made.reference
-    wanted = np.frombuffer(data, np.uint8).reshape(down, across, made.bands)
+    wanted = np.frombuffer(data, np.uint8).reshape(down, across, made.bands).astype(float)
     height, width = smallest.shape[:2]
-    rows, columns = _bounds(height, down), _bounds(width, across)
-    found = np.array(
-        [
-            [
-                _eight_bits(smallest[top:bottom, left:right]).mean(axis=(0, 1))
-                for left, right in columns
-            ]
-            for top, bottom in rows
-        ]
-    )
-    differences = np.abs(found - wanted)
+    wanted = _joined(_joined(wanted, 0, height), 1, width)
+    rows, columns = _bounds(height, wanted.shape[0]), _bounds(width, wanted.shape[1])
+    found = [
+        [_mean(smallest[top:bottom, left:right]) for left, right in columns] for top, bottom in rows
+    ]
+    differences = np.abs(np.array(found) - wanted)
     mean, most = float(differences.mean()), float(differences.max())
     if mean > _MEAN or most > _MOST:
-        raise refused(
-            f"its smallest level differs from the source by {mean:.0f} of 255 on average, "
-            f"{most:.0f} at most"
-        )
+        said = f"{mean:.0f} of 255 on average, {most:.0f} at most"
+        raise refused(f"its smallest level differs from the source by {said}")
+
+
+def _joined(cells: Any, axis: int, length: int) -> Any:
+    """Return the means of so many neighbours that each cell has ``_PIXELS`` of ``length``."""
+    count = cells.shape[axis]
+    wanted = next((n for n in (16, 8, 4, 2) if count % n == 0 and length >= n * _PIXELS), 1)
+    shape = list(cells.shape)
+    shape[axis : axis + 1] = [wanted, count // wanted]
+    return cells.reshape(shape).mean(axis=axis + 1)
 
 
 def _bounds(length: int, cells: int) -> list[tuple[int, int]]:
-    """Return the (first, end) of each cell; where there are fewer pixels than cells, of one."""
-    edges = [round(cell * length / cells) for cell in range(cells + 1)]
-    return [
-        (min(first, length - 1), max(end, min(first, length - 1) + 1))
-        for first, end in pairwise(edges)
-    ]
+    """Return the (first, end) of each cell."""
+    return list(pairwise(round(cell * length / cells) for cell in range(cells + 1)))
 
 
-def _check_sample(page: Any, smallest: Any) -> None:
-    """Decode tiles of the largest level; each must show what the smallest level shows there."""
-    count = len(page.dataoffsets)
-    sample = sorted({round(step * (count - 1) / (SAMPLE - 1)) for step in range(SAMPLE)})
-    height, width = smallest.shape[:2]
-    for index in sample:
-        pixels, (top, left) = _tile(page, index)
-        rows = (top * height / page.imagelength, (top + pixels.shape[0]) * height)
-        first, last = int(rows[0]), max(int(rows[0]) + 1, round(rows[1] / page.imagelength))
-        at, end = left * width / page.imagewidth, (left + pixels.shape[1]) * width
-        begin, stop = int(at), max(int(at) + 1, round(end / page.imagewidth))
-        there = _eight_bits(smallest[first:last, begin:stop]).mean(axis=(0, 1))
-        difference = float(abs(_eight_bits(pixels).mean(axis=(0, 1)) - there).max())
+def _mean(pixels: Any) -> Any:
+    """Return the mean colour, 8 bits."""
+    return pixels.mean(axis=(0, 1)) / (257.0 if pixels.dtype.itemsize > 1 else 1.0)
+
+
+def _check_sample(levels: Sequence[Any]) -> None:
+    """Decode tiles of the largest level; each must show what the level below it shows there."""
+    largest = levels[0]
+    count = len(largest.dataoffsets)
+    tile, columns = largest.tilewidth, -(-largest.imagewidth // largest.tilewidth)
+    for index in sorted({round(step * (count - 1) / (SAMPLE - 1)) for step in range(SAMPLE)}):
+        pixels, (top, left) = _tile(largest, index)
+        if len(levels) == 1:
+            continue
+        row, column = divmod(index, columns)
+        # Four tiles become one; an odd last row or column goes, perhaps a whole narrow tile.
+        across = -(-levels[1].imagewidth // tile)
+        if left // 2 >= levels[1].imagewidth or top // 2 >= levels[1].imagelength:
+            continue
+        below, (top_below, left_below) = _tile(levels[1], row // 2 * across + column // 2)
+        part = below[top // 2 - top_below :, left // 2 - left_below :]
+        part = part[: min(tile, pixels.shape[0]) // 2, : min(tile, pixels.shape[1]) // 2]
+        if not part.size:
+            continue
+        same = pixels[: 2 * part.shape[0], : 2 * part.shape[1]]
+        difference = float(abs(_mean(same) - _mean(part)).max())
         if difference > _TILE_MEAN:
             said = f"tile {index} of the largest level differs by {difference:.0f} of 255"
-            raise refused(f"{said} from the smallest level")
+            raise refused(f"{said} from the level below it")
 
 
 def require(holds: bool, what: str) -> None:

@@ -31,13 +31,14 @@ _FILE_EVERY = 0.3
 class Lines:
     """A log line every 30 seconds: for logs and wherever there is no terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, noun: str = "thumbnail") -> None:
+        self._noun = noun
         self._total: int | None = None
         self._started = self._next = time.monotonic()
 
     def begin(self, total: int | None, task: Task) -> None:
         """Say what one task has ahead."""
-        ahead = "" if total is None else f": {words.plural(total, 'thumbnail')}"
+        ahead = "" if total is None else f": {words.plural(total, self._noun)}"
         self.start(total, f"task {task.index} of {task.count}{ahead}")
 
     def start(self, total: int | None, title: str) -> None:
@@ -76,14 +77,16 @@ class Silent:
 class Bar:
     """A bar with rate, time to go and failures, on a terminal."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, noun: str = "thumbnail") -> None:
+        self._console, self._noun = console, noun
         self._bars: Bars | None = None
         self._began = time.monotonic()
 
     def begin(self, total: int | None, task: Task) -> None:
         """Put the bar up."""
-        self.start(total, f"task {task.index} of {task.count}" if task.count > 1 else "thumbnails")
+        self.start(
+            total, f"task {task.index} of {task.count}" if task.count > 1 else f"{self._noun}s"
+        )
 
     def start(self, total: int | None, title: str) -> None:
         """Put the bar up under a title; ``total`` may not be known yet."""
