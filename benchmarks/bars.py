@@ -61,6 +61,11 @@ def bars(results: Results) -> Iterator[Bar]:
         yield Bar(what, 20_000, figures["objects_per_second"], unit="a second")
         what = "peak memory of that scan, to .parquet"
         yield Bar(what, 300, figures["peak_mb"], unit="MB", at_most=True)
+    if "pyramids" in results:
+        times = results["pyramids"]["programs"]
+        alone = "vips tiffsave" if "vips tiffsave" in times else "pyvips loop"
+        over = times["shard"]["median"] / times[alone]["median"]
+        yield Bar(f"pyramids, whole process, time over that of {alone}", 1.15, over, at_most=True)
     if "startup" in results:
         what = "`process.py` to its first local listing"
         yield Bar(what, 1.0, results["startup"]["median"], unit="s", at_most=True)

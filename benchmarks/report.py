@@ -157,6 +157,11 @@ def _rest(results: Results) -> Iterator[str]:
         yield from _listing(results["listing"])
     if "scan" in results:
         yield from _scan(results["scan"])
+    if "pyramids" in results:
+        result = results["pyramids"]
+        yield f"## Pyramid TIFFs of {result['files']} 12 MP JPEGs, verified by shard alone"
+        yield ""
+        yield from _programs(result, result["files"])
     if "startup" in results:
         result = results["startup"]
         slowest = sorted(result["imports_ms"].items(), key=lambda item: -item[1])
