@@ -94,8 +94,10 @@ def scale(made: Made, plan: Plan) -> Image.Image:
     right = min(made.box[2], left + plan.size[0] * across)
     bottom = min(made.box[3], top + plan.size[1] * down)
     box = (left, top, right, bottom)
-    if box == (0, 0, *made.image.size) and plan.size == made.image.size:
-        return made.image
+    if across == down == 1 and all(edge.is_integer() for edge in box):
+        # Decoded at the very size: to filter it once more would change nothing, at some cost.
+        whole = box == (0, 0, *made.image.size)
+        return made.image if whole else made.image.crop(box)
     if made.width * made.height >= _LARGE and min(across, down) >= 1:
         return _scale_large(made, plan)
     return made.image.resize(plan.size, Image.Resampling.LANCZOS, box=box)

@@ -120,7 +120,7 @@ def _preflight(
             remedy = "make it first, or check its name, region and endpoint"
             raise BucketMissing(error.url, error.what, remedy) from None
     try:
-        record = opening.pin(opening.check())
+        record = opening.pin(replace(opening.check(), upload=True))
         _probe(settings, output)
     except AccessDenied as error:
         remedy = (

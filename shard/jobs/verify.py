@@ -71,6 +71,9 @@ def of_run(
     """
     options = Opening(TaskSettings.parse({**env, "INPUT_FOLDER": url})).options
     folder, record = runs.find(parse_location(url, "RUN_FOLDER").url, options)
+    if record.upload:  # by the folder its thumbnails may be orphans whose originals are beside them
+        accepted = "another job's run; `shard upload DIRECTORY DEST --dry-run` compares an upload"
+        raise SettingError("INPUT", url, accepted)
     told = {
         "INPUT_FOLDER": record.source,
         "OUTPUT_FOLDER": runs.output_of(record).url,

@@ -15,7 +15,6 @@ from shard.execution.spill import local_disk
 from shard.execution.totals import Totals
 from shard.manifest.sorting import Sorter
 from shard.model import Outcome, Status
-from shard.planning.upload import THUMBNAIL
 from shard.report import summary, words
 
 if TYPE_CHECKING:
@@ -164,7 +163,7 @@ def text(state: RunState, where: summary.Where, seconds: float | None = None) ->
 def _kind(record: RunRecord) -> str:
     if record.manifest is not None:
         return "manifest"
-    return "upload" if record.layout.startswith(f"{THUMBNAIL}/") else "job"
+    return "upload" if record.upload else "job"
 
 
 def _how(task: TaskState) -> str:

@@ -349,3 +349,32 @@ def test_gcs_is_a_destination_like_any(photos: Path, fake_gcs: GCSServer) -> Non
     assert "3 files, there already" in again.stdout
     assert blob.content_type == "image/jpeg"
     assert blob.download_as_bytes() == (photos / "deep/b c.JPG").read_bytes()
+
+
+def test_an_upload_is_not_verified_by_its_folder(photos: Path, tmp_path: Path) -> None:
+    """Files may have left the folder: their thumbnails in the bucket are no orphans to delete."""
+    upload(str(photos), str(tmp_path / "out"))
+    (photos / "a.jpg").unlink()
+    done = shard("verify", str(tmp_path / "out/avatar"), "--delete-orphans", "--yes")
+
+    assert done.returncode == 2
+    assert "shard upload DIRECTORY DEST --dry-run" in done.stderr
+    assert len(outputs(tmp_path / "out")) == 2 * len(KEYS)
+
+
+def test_an_unreadable_folder_costs_itself_alone(photos: Path, tmp_path: Path) -> None:
+    """It fails by name with its reason, all that lies beside it is uploaded."""
+    (photos / "deep").chmod(0)
+    command = [sys.executable, "-m", "shard", "upload", str(photos), str(tmp_path / "out"), *NO_LOG]
+    if os.getuid() == 0:  # root reads everything, unless it gives that up
+        command = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", *command]
+    env = environment({"PYTHONPATH": str(ROOT)})
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    (photos / "deep").chmod(0o700)
+
+    assert done.returncode == 1, done.stderr
+    assert "access_denied, 1 file:" in done.stdout
+    assert "deep" in done.stdout
+    assert sorted(outputs(tmp_path / "out")) == [
+        *("avatar/original/a.jpg", "avatar/thumbnail/a.jpg")
+    ]

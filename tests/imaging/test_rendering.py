@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from shard.errors import ImageError
-from shard.imaging import engine_versions, open_image, output_format, render
+from shard.imaging import engine_versions, libvips, open_image, output_format, render
 from shard.imaging.decoders import decoder_for
 from shard.model import Fit, Format, Limits, Rendition
 from tests.imaging.pictures import LIMITS, SAMPLES, opened, photo, psnr, saved, thumbnail
@@ -312,3 +312,24 @@ def test_accept_truncated_png() -> None:
 
     assert caught.value.reason == "truncated"
     assert made.notes == ("truncated",)
+
+
+def test_a_cut_at_the_decodes_own_size_is_not_filtered_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was resized while it was decoded is only cut: one filter, the pixels of one."""
+    data = saved(photo(800, 600), "JPEG")
+    whole = Rendition("t", 400, 300, format=Format.PNG)
+    cut = Rendition("t", 200, 300, fit=Fit.COVER, format=Format.PNG)
+    resized: list[Any] = []
+    lanczos = libvips.lanczos
+
+    def counted(*given: Any, **more: Any) -> Any:
+        resized.append(given)
+        return lanczos(*given, **more)
+
+    monkeypatch.setattr(libvips, "lanczos", counted)
+    made = opened(thumbnail(data, cut))
+
+    assert len(resized) == 1
+    assert made.tobytes() == opened(thumbnail(data, whole)).crop((100, 0, 300, 300)).tobytes()
