@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+# Half a URL: a bucket is meant, not a folder of such a name (which ``./`` in front still names).
+_HALF: Final = re.compile(r"(?:gs|gcs|s3|s3a|s3n|file):(?!//).*", re.DOTALL)
 _ALIASES: Final = {"gcs": "gs", "s3a": "s3", "s3n": "s3", "local": "file"}
 _CONTAINER_AT_HOST: Final = frozenset({"abfs", "abfss"})  # abfs://container@account/... is no user
 _BUCKETS: Final = frozenset({"gs", "s3", "memory", "az", "abfs", "abfss"})
@@ -75,7 +77,7 @@ def parse_location(text: str, variable: str) -> Location:
 
     Raises ``SettingError``; it never repeats what could be a secret (user, password, query).
     """
-    if not text or "\0" in text:
+    if not text or "\0" in text or _HALF.fullmatch(text):
         raise SettingError(variable, text, _ACCEPTED)
     match = _URL.fullmatch(text)
     if match is None:

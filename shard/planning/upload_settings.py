@@ -66,13 +66,15 @@ class Options:
 def join(destination: str, prefix: str) -> str:
     """Return the URL of the folder ``prefix`` at the destination; an empty one is no folder.
 
-    Raises ``SettingError`` for a prefix that could lead elsewhere.
+    Raises ``SettingError`` for a destination that is none (``s3://``, or an empty text, as a
+    variable that is not set leaves it) and for a prefix that could lead elsewhere.
     """
+    url = parse_location(destination, "DEST").url
     segments = prefix.strip("/").split("/") if prefix else []
     if prefix.startswith("/") or any(part in ("", ".", "..", ".shard") for part in segments):
         accepted = "a relative folder, as avatar or web/2026, without '.', '..' or .shard segments"
         raise SettingError("--prefix", prefix, accepted)
-    return "/".join([destination.rstrip("/") or "/", *segments])
+    return "/".join([url.rstrip("/"), *segments]) if segments else url
 
 
 def parse_metadata(pairs: tuple[str, ...]) -> dict[str, str]:

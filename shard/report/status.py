@@ -151,6 +151,9 @@ def text(state: RunState, where: summary.Where, seconds: float | None = None) ->
     tasks = words.plural(state.record.count, "task")
     head = [f"Run {state.record.run}, started {started}: {done} of {tasks} done"]
     head += [f"  task {task.index}: {_how(task)}" for task in state.tasks.values() if not task.done]
+    stopped = [task for task in state.tasks.values() if task.ended_by and not task.done]
+    if any(task.engine == "local" for task in stopped):  # any other starts them again by itself
+        head.append("  run the same command again: it goes on from here")
     if state.missing:
         head.append(
             f"  no ledger of {words.plural(len(state.missing), 'task')}: {_ranges(state.missing)}"

@@ -77,7 +77,8 @@ def test_secrets_are_refused_and_not_repeated(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "s3://", "gs:///x", "file://", "s3://b/a/../c", "gs://b/.", "a\0"]
+    "text",
+    ["", "s3://", "s3:/b", "gs:b/x", "gs:///x", "file://", "s3://b/a/../c", "gs://b/.", "a\0"],
 )
 def test_refused(text: str) -> None:
     """A location without a bucket, or with segments that would climb, is refused by name."""

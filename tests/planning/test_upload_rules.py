@@ -169,10 +169,19 @@ def test_a_prefix_leads_nowhere_else(prefix: str) -> None:
         join("s3://b", prefix)
 
 
+@pytest.mark.parametrize("destination", ["", "s3://", "gs:///", "s3:/photos", "file://"])
+def test_a_destination_that_is_none_is_refused(destination: str) -> None:
+    """What a variable that is not set leaves behind never becomes a local folder."""
+    with pytest.raises(SettingError, match="DEST"):
+        join(destination, "avatar")
+
+
 def test_destination_and_prefix_are_joined() -> None:
     """One slash between them, none at the end."""
     assert join("s3://b/", "avatar") == "s3://b/avatar"
     assert join("out", "") == "out"
+    assert join("/", "avatar") == "/avatar"
+    assert join("file:///", "avatar") == "/avatar"
 
 
 @pytest.mark.parametrize("pair", ["a", "=b", "a=é", "shard-md5=x", "a=b\nc"])

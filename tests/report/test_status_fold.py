@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import tracemalloc
+from datetime import UTC, datetime
 from typing import Any
 
-from shard.report.status import fold
+import pytest
+
+from shard.execution.run_record import RunRecord
+from shard.report.status import RunState, TaskState, fold, text
+from shard.report.summary import Where
 
 
 def _line(key: str, status: str, **more: Any) -> dict[str, Any]:
@@ -62,3 +67,25 @@ def test_memory_does_not_grow_with_the_ledger() -> None:
         return most
 
     assert peak(100_000) < 1.5 * peak(25_000)
+
+
+@pytest.mark.parametrize(("ended_by", "engine"), [("SIGINT", "local"), ("SIGINT", "slurm")])
+def test_a_run_that_was_stopped_here_says_how_to_go_on(ended_by: str, engine: str) -> None:
+    """The same command goes on; an engine starts its tasks again by itself."""
+    record = RunRecord(
+        run="r",
+        started=datetime(2026, 11, 21, tzinfo=UTC),
+        source="in",
+        output="out",
+        output_bucket=None,
+        renditions="100",
+        layout="mirror",
+        slice="hash",
+        count=1,
+        version="0",
+    )
+    task = TaskState(0, 1, ended_by, 130, 1.0, 5, engine)
+    said = text(RunState(record, {0: task}), Where("r", "out", "out/.shard/runs/r"))
+
+    assert "5 images left" in said
+    assert ("run the same command again" in said) is (engine == "local")
