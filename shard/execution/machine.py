@@ -23,6 +23,7 @@ _EXTRAS: Final = {
     "jxl": ("pillow_jxl", "JPEG XL"),
     "scan": ("pyarrow", "manifests in Parquet"),
     "deploy": ("ruamel.yaml", "`shard deploy`"),
+    "pyramids": ("tifffile", "`shard pyramid run`"),
 }
 
 
