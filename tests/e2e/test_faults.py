@@ -62,7 +62,7 @@ def test_a_crash_a_hang_and_greed_cost_one_item_each(tmp_path: Path) -> None:
     (tmp_path / "in/hang.jpg").write_bytes(b"HANG")
     (tmp_path / "in/greedy.jpg").write_bytes(b"GREEDY")
 
-    done = process(_task(tmp_path, ITEM_TIMEOUT="3", MEMORY_LIMIT="600MB"))
+    done = process(_task(tmp_path, ITEM_TIMEOUT="8", MEMORY_LIMIT="600MB"))
 
     assert done.returncode == 1, done.stderr
     assert len(outputs(tmp_path / "out")) == 12

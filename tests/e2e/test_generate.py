@@ -160,7 +160,7 @@ def test_an_old_manifest_is_refused_until_forced(tmp_path: Path) -> None:
     forced = shard("generate", "-m", "old.json", "--force", cwd=tmp_path)
 
     assert refused.returncode == 2
-    assert "51 h 00 min old" in refused.stderr
+    assert "2 d 03 h old" in refused.stderr
     assert "--force" in refused.stderr
     assert forced.returncode == 0, forced.stderr
 
