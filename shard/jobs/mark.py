@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from shard.errors import StorageError
+from shard.errors import AlreadyExists, ObjectMissing, StorageError
 from shard.execution.signals import Stop
 from shard.execution.unmade import Comparison, listing
 from shard.model import Task
 from shard.planning import markers
-from shard.planning.markers import Marker, Rules
+from shard.planning.markers import Marker, MarkerError, Rules
+from shard.planning.marking import supersedes
 from shard.report import pyramids as report
 from shard.report import words
 from shard.storage import open_store
@@ -119,7 +120,7 @@ def _write_all(
 ) -> None:
     """Write them by several threads, no more than twice as many under way."""
     bucket = marking.source.bucket
-    under_way: set[Future[None]] = set()
+    under_way: set[Future[str]] = set()
     with ThreadPoolExecutor(_WRITERS, "mark") as pool:
         for item in items:
             if len(under_way) >= 2 * _WRITERS:
@@ -129,20 +130,42 @@ def _write_all(
         _count(wait(under_way), counts)
 
 
-def _write(process: Store, prefix: str, marker: Marker) -> None:
+def _write(process: Store, prefix: str, marker: Marker) -> str:
+    """Write one marker; return what to count it as.
+
+    One that is there for the same upload stays: it knows attempts, and who may only be shown small.
+    """
     key = markers.marker_key(prefix, marker.key)
-    process.write(key, marker.to_json(), content_type="application/json")
+    try:
+        process.write(key, marker.to_json(), content_type="application/json", create_only=True)
+    except AlreadyExists:
+        there = _there(process, key)
+        if there is not None:
+            verdict = supersedes(marker, there)
+            if not verdict.accepted:
+                return "marked already"
+            marker = replace(marker, copyright=there.copyright)
+        process.write(key, marker.to_json(), content_type="application/json")
+    return "marked"
+
+
+def _there(process: Store, key: str) -> Marker | None:
+    """Return the marker at ``key``; ``None`` if it went meanwhile, or is not one."""
+    try:
+        return markers.read_marker(process.read(key))
+    except (ObjectMissing, MarkerError):
+        return None
 
 
 def _count(
-    settled: tuple[set[Future[None]], set[Future[None]]], counts: Counter[str]
-) -> set[Future[None]]:
+    settled: tuple[set[Future[str]], set[Future[str]]], counts: Counter[str]
+) -> set[Future[str]]:
     done, under_way = settled
     for future in done:
         error = future.exception()
         if error is None:
-            counts["marked"] += 1
-            if counts["marked"] % _TELL_EVERY == 0:
+            counts[future.result()] += 1
+            if future.result() == "marked" and counts["marked"] % _TELL_EVERY == 0:
                 _log.info("%s written", words.plural(counts["marked"], "marker"))
         elif isinstance(error, StorageError) and error.retryable:
             counts["failed"] += 1

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from shard.errors import MissingExtra
 from shard.execution.marked import Desk, Marked, Wanted
 from shard.execution.opening import Opening
 from shard.execution.runner import Bounds
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("shard")
 
+_READER = ("tifffile", "imagecodecs")
 _DEPTH = 3
 """Images in a worker's hand: one is read, one is made, one is uploaded."""
 _SLOWEST = 1_000_000
@@ -43,6 +46,7 @@ def run_pyramids(settings: PyramidSettings, progress: Progress, say: Callable[[s
 
     ``say`` gets the summary. Raises ``ShardError`` (exit 2) before anything is made.
     """
+    _require_reader(settings)
     task = settings.task
     with Stop(task.task_timeout) as stop, scratch() as folder:
         opening = Opening(replace(task, slice="hash"))
@@ -77,6 +81,12 @@ def run_pyramids(settings: PyramidSettings, progress: Progress, say: Callable[[s
         say(report.run(ending.summary, where, counts, supply.shared))
         code = ending.exit_code
         return code or (1 if desk is not None and desk.problems else 0)
+
+
+def _require_reader(settings: PyramidSettings) -> None:
+    """Refuse to begin where nothing could be verified: markers would count it as failures."""
+    if settings.options.format == "tif" and not all(map(find_spec, _READER)):
+        raise MissingExtra("shard pyramid run", "pyramids")
 
 
 def _copyrights(settings: PyramidSettings, opening: Opening) -> Copyrights:

@@ -107,6 +107,31 @@ def test_from_marks_to_pyramids(buckets: Buckets) -> None:
     assert head["Metadata"]["source-etag"]
 
 
+def test_marking_again_keeps_what_a_marker_knows(seaweed: S3Server) -> None:
+    """The same upload's marker stays as it is; a newer upload's keeps only the copyright."""
+    buckets = _buckets(seaweed)
+    for name in ("same", "newer"):
+        buckets.put(buckets.rbsc, f"{name}.jpg", picture(80, 60))
+    buckets.pyramid("mark")
+    for name, etag in (("same", None), ("newer", "another")):
+        key = f"rbsc/{name}.jpg.json"
+        facts = json.loads(buckets.get(buckets.process, key))
+        facts |= {"attempts": 2, "reason": "corrupt", "copyright": True}
+        facts["eTag"] = etag or facts["eTag"]
+        facts["time"] = "2020-01-01T00:00:00+00:00"
+        buckets.put(buckets.process, key, json.dumps(facts).encode())
+    again = buckets.pyramid("mark")
+    same, newer = (
+        json.loads(buckets.get(buckets.process, f"rbsc/{name}.jpg.json"))
+        for name in ("same", "newer")
+    )
+
+    assert "1 marker written, of 2 objects listed" in again.stdout
+    assert "marked already 1" in again.stdout
+    assert (same["attempts"], same["copyright"]) == (2, True)
+    assert ("attempts" in newer, newer["copyright"]) == (False, True)
+
+
 def test_a_failure_is_counted_and_ends_in_failed(buckets: Buckets) -> None:
     """A marker keeps its attempts and the reason, and moves to failed/ with the last of them."""
     buckets.put(buckets.rbsc, "a/bad.jpg", picture(300, 200)[:2000])
