@@ -67,7 +67,7 @@ ROUNDS ?= 5
 bench: setup ## measure side by side with other programs, write docs/benchmarks.md (ROUNDS=)
 	@mkdir -p benchmarks/results
 	$(BIN)/python benchmarks/render.py --rounds $(ROUNDS) --json benchmarks/results/render.json
-	for name in startup renditions pipeline store upload memory listing scan pyramids; do \
+	for name in startup renditions pipeline store upload memory listing scan pyramids forecast; do \
 		echo "$$name"; $(BIN)/python -m benchmarks.$$name --rounds $(ROUNDS) || exit 1; \
 	done
 	$(BIN)/python -m benchmarks.report

@@ -30,7 +30,7 @@ _TAIL: Final = 64
 _PARTS: Final = 3
 _PROCESS: Final = 80 << 20
 _ITEM: Final = 1200
-"""Bytes that an item of a slice takes in the task's process (measured: about 1 kB)."""
+"""Bytes that an item of a slice takes in the task's process, about (not measured)."""
 _USABLE: Final = 0.9
 _GIB: Final = 1 << 30
 
