@@ -168,7 +168,7 @@ def _here(plan: Plan) -> Iterator[str]:
 
 def _failures(plan: Plan) -> str:
     sample = plan.sample
-    said = f"{_count(plan.here.sums.failed)} images expected"
+    said = f"{_count(plan.here.sums.failed)} expected"
     for reason, count in sample.failed.items():
         keys = sample.failed_keys.get(reason, [])
         more = ", ..." if count > len(keys) else ""

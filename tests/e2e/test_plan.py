@@ -106,7 +106,7 @@ def test_a_bucket_of_broken_images_is_planned(tmp_path: Path) -> None:
     done = shard("plan", "in", "out", cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
-    assert "5 images expected" in done.stdout
+    assert "failures    5 expected" in done.stdout
     assert "truncated, 5 of the sample: '0.jpg'" in done.stdout
 
 
