@@ -77,7 +77,7 @@ class PlanRecord:
         """Return the record as an indented JSON document."""
         facts = asdict(replace(self, details={}))
         facts["details"] = self.details
-        facts["created"] = self.created.isoformat(timespec="seconds")
+        facts["created"] = self.created.isoformat()  # whole: which was first, plan or run?
         return json.dumps(facts, indent=2) + "\n"
 
 
