@@ -10,9 +10,10 @@ from shard.errors import BucketMissing, ObjectMissing, StorageError
 from shard.execution import ledger, run_record
 from shard.planning.location import default_output, parse_location
 from shard.storage import open_store
+from shard.storage.lines import lines as split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from shard.execution.run_record import RunRecord
     from shard.model import Item
@@ -71,18 +72,9 @@ def lines(folder: Store) -> Iterator[dict[str, Any]]:
 
 def lines_of(folder: Store, item: Item) -> Iterator[dict[str, Any]]:
     """Yield every line of one ledger, ``item`` as it was listed."""
-    for number, line in enumerate(_split(ledger.chunks(folder, item)), 1):
+    for number, line in enumerate(split(ledger.chunks(folder, item)), 1):
         try:
             yield json.loads(line)
         except ValueError as error:
             what = f"line {number} is no line of a ledger ({error})"
             raise StorageError(f"{folder.url}/{item.key}", what, "run the job again") from error
-
-
-def _split(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    rest = b""
-    for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from whole
-    if rest:
-        yield rest

@@ -11,6 +11,7 @@ from shard.manifest.json_stream import JsonStream
 from shard.manifest.model import Stats
 from shard.manifest.slices import owned
 from shard.manifest.sorting import Sorter
+from shard.storage.lines import lines
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -88,7 +89,7 @@ class DocumentFile:
         chunks: Iterable[bytes] = self._where.chunks()
         if self._where.suffix.endswith(".gz"):
             chunks = _unpacked(chunks)
-        for line in _lines(chunks):
+        for line in lines(chunks):
             yield from _line_members(json.loads(line))
 
 
@@ -104,15 +105,6 @@ def _record(value: Mapping[str, Any], prefix: str, number: int) -> Record:
         return text.read_record(value, f"{prefix}/" if prefix else "")
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"record {number}: {error}") from None
-
-
-def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from lines
-    if rest:
-        yield rest
 
 
 def _unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:

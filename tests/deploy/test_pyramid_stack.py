@@ -44,19 +44,7 @@ def template() -> Any:
 @pytest.fixture(scope="module")
 def client(moto_s3: S3Server) -> Callable[[str], Any]:
     """Return a maker of boto3 clients of moto."""
-    import boto3
-
-    def make(service: str) -> Any:
-        maker: Any = boto3.client  # the stubs know each service by a literal
-        return maker(
-            service,
-            endpoint_url=moto_s3.url,
-            region_name="us-east-1",
-            aws_access_key_id="anykey",
-            aws_secret_access_key="anysecret",
-        )
-
-    return make
+    return cloudformation.clients(moto_s3)
 
 
 class Stack:
@@ -70,23 +58,8 @@ class Stack:
         bucket = f"code-{self.name}"
         client("s3").create_bucket(Bucket=bucket)
         client("s3").put_object(Bucket=bucket, Key="lambda.zip", Body=code.read_bytes())
-        ec2 = client("ec2")
-        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
-        wanted = {
-            "Image": "i/shard:1",
-            "VpcId": vpc,
-            "SubnetIds": subnet,
-            "CodeBucket": bucket,
-            "CodeKey": "lambda.zip",
-            **parameters,
-        }
-        client("cloudformation").create_stack(
-            StackName=self.name,
-            TemplateBody=json.dumps(for_moto(template)),
-            Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in wanted.items()],
-            Capabilities=["CAPABILITY_IAM"],
-        )
+        where = {"CodeBucket": bucket, "CodeKey": "lambda.zip"}
+        cloudformation.create(client, self.name, for_moto(template), **where, **parameters)
         (made,) = client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
         self.outputs = {out["OutputKey"]: out["OutputValue"] for out in made["Outputs"]}
         self.source, self.images, self.process = (

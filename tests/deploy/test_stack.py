@@ -29,41 +29,18 @@ def template() -> Any:
 @pytest.fixture
 def client(moto_s3: S3Server) -> Callable[[str], Any]:
     """Return a maker of boto3 clients of moto."""
-    import boto3
-
-    def make(service: str) -> Any:
-        maker: Any = boto3.client  # the stubs know each service by a literal
-        return maker(
-            service,
-            endpoint_url=moto_s3.url,
-            region_name="us-east-1",
-            aws_access_key_id="anykey",
-            aws_secret_access_key="anysecret",
-        )
-
-    return make
+    return cloudformation.clients(moto_s3)
 
 
 def created(client: Callable[[str], Any], template: Any, name: str, **parameters: str) -> Any:
     """Create the stack; return its job definition."""
-    ec2 = client("ec2")
-    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
     wanted = {
-        "Image": "i/shard:1",
-        "VpcId": vpc,
-        "SubnetIds": subnet,
         "SourceBucket": "photos",
         "OutputBucket": "web",
         "OutputPrefix": "thumbs/",
         **parameters,
     }
-    client("cloudformation").create_stack(
-        StackName=name,
-        TemplateBody=json.dumps(for_moto(template)),
-        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in wanted.items()],
-        Capabilities=["CAPABILITY_IAM"],
-    )
+    cloudformation.create(client, name, for_moto(template), **wanted)
     found = client("batch").describe_job_definitions(jobDefinitionName=name)
     (definition,) = found["jobDefinitions"]
     return definition
