@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shard.errors import BucketMissing, ObjectMissing
+from shard.storage.lines import lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,11 +82,11 @@ def read_leftovers(manifest: Address, header: Header) -> Iterator[Leftover] | No
         return None
     if found is None:
         return None
-    lines = _lines(where)
-    first = json.loads(next(lines, b"{}"))
+    told = lines(where.chunks())
+    first = json.loads(next(told, b"{}"))
     if not _same(first.get("leftovers_of"), header):
         return None
-    return (_read(json.loads(line), header.prefix) for line in lines)
+    return (_read(json.loads(line), header.prefix) for line in told)
 
 
 def _same(moment: object, header: Header) -> bool:
@@ -102,12 +103,3 @@ def _read(fields: dict[str, Any], prefix: str) -> Leftover:
         size=fields["size"],
         of=of.removeprefix(prefix) if of else None,
     )
-
-
-def _lines(where: Address) -> Iterator[bytes]:
-    rest = b""
-    for chunk in where.chunks():
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from lines
-    if rest:
-        yield rest
