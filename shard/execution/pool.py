@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import shard
 from shard.errors import ShardError
-from shard.execution.processes import manner, resident_bytes
+from shard.execution.processes import hush, manner, resident_bytes
 from shard.execution.work import (
     Broken,
     Done,
@@ -48,8 +48,7 @@ _ENTRY = (
 # rest is for the kernel's page tables and for what grows between two looks.
 _MEMORY_SHARE = 0.92
 _LOOK_EVERY = 0.25
-_FAILED_STARTS = 3
-_BOUNCES = 2
+_FAILED_STARTS, _BOUNCES = 3, 2
 
 
 class WorkersBroken(ShardError):
@@ -141,6 +140,11 @@ class Pool:
                 worker.connection.send(recipe.of_worker(worker.slot))
 
     @property
+    def ready(self) -> bool:
+        """Whether some worker is up."""
+        return any(worker.ready for worker in self._workers)
+
+    @property
     def in_hand(self) -> int:
         """How many items are with workers."""
         return sum(len(worker.in_hand) for worker in self._workers)
@@ -163,11 +167,9 @@ class Pool:
         by_connection = {worker.connection: worker for worker in self._workers}
         for ready in wait([*by_connection, wake], timeout):
             if ready == wake:
-                with contextlib.suppress(BlockingIOError):
-                    os.read(wake, 4096)
+                hush(wake)
                 continue
-            worker = by_connection[ready]  # type: ignore[index]  # wait() is typed for sockets too
-            yield from self._hear(worker)
+            yield from self._hear(by_connection[ready])  # type: ignore[index]  # wait() is typed for sockets too
         self._look()
 
     def drain(self) -> None:
@@ -205,8 +207,7 @@ class Pool:
     def _hear(self, worker: _Worker) -> Iterator[PoolEvent]:
         try:
             while True:
-                event = self._take(worker, worker.connection.recv())
-                if event is not None:
+                if event := self._take(worker, worker.connection.recv()):
                     yield event
                 if not worker.connection.poll(0):
                     return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import time
 
@@ -48,3 +50,9 @@ class Cores:
 def age() -> float:
     """Return the seconds since this process was started."""
     return max(0.0, time.time() - psutil.Process().create_time())
+
+
+def hush(wake: int) -> None:
+    """Empty a pipe that only wakes its reader."""
+    with contextlib.suppress(BlockingIOError):
+        os.read(wake, 4096)

@@ -199,8 +199,7 @@ class Runner:
                 _log.warning("%r: %s; it is tried again alone", event.work.item.key, event.detail)
                 self._alone.append(replace(event.work, attempt=2, alone=True))
             case Lost():
-                failed = tuple(self._lost(event, name) for name in event.work.renditions)
-                self._finish(event.work, failed, self._predicted(event.work))
+                self._finish(event.work, lost(event), self._predicted(event.work))
 
     def _finish(self, work: Work, outcomes: tuple[Outcome, ...], claims: tuple[str, ...]) -> None:
         self.settled += 1
@@ -222,19 +221,6 @@ class Runner:
         layout, renditions = self.recipe.layout, self.recipe.renditions
         return tuple(layout.candidates(work.item.key, rendition)[0] for rendition in renditions)
 
-    @staticmethod
-    def _lost(event: Lost, rendition: str) -> Outcome:
-        return Outcome(
-            key=event.work.item.key,
-            rendition=rendition,
-            status=Status.FAILED,
-            reason=event.reason,
-            detail=f"{event.detail}, also when tried again alone",
-            bytes_in=event.work.item.size,
-            attempts=event.work.attempt,
-            fingerprint=event.work.item.fingerprint,
-        )
-
     def _notice_refusal(self, outcomes: tuple[Outcome, ...]) -> None:
         if self._refusals < 0:
             return
@@ -251,6 +237,23 @@ class Runner:
         self.pool.drain()
         while self.pool.in_hand and not self.stop.urgent and time.monotonic() < deadline:
             self._step(min(_TICK, max(0.0, deadline - time.monotonic())))
+
+
+def lost(event: Lost) -> tuple[Outcome, ...]:
+    """Return the outcomes of an item that a worker died over twice, the second time alone."""
+    return tuple(
+        Outcome(
+            key=event.work.item.key,
+            rendition=rendition,
+            status=Status.FAILED,
+            reason=event.reason,
+            detail=f"{event.detail}, also when tried again alone",
+            bytes_in=event.work.item.size,
+            attempts=event.work.attempt,
+            fingerprint=event.work.item.fingerprint,
+        )
+        for rendition in event.work.renditions
+    )
 
 
 def _is_refusal(outcome: Outcome) -> bool:

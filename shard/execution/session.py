@@ -51,6 +51,10 @@ class OpenFolder(Protocol):
 class Crew(Workers, Measured, Protocol):
     """A pool as a session uses it: ``Pool`` or ``InlinePool``."""
 
+    @property
+    def ready(self) -> bool:
+        """Whether some worker is up."""
+
     def grow(self, size: int) -> None:
         """Have at least ``size`` workers."""
 

@@ -86,6 +86,7 @@ class Recipe:
     metadata: Mapping[str, str] = field(default_factory=dict)
     shares: tuple[int, ...] = ()
     depth: int | None = None
+    sites: Mapping[str, Recipe] = field(default_factory=dict)
 
     def of_worker(self, slot: int) -> Recipe:
         """Return the recipe with the writers of the worker in this place."""
@@ -106,7 +107,8 @@ class Work:
     ``renditions`` are the names still to be made. ``contested`` items share possible output keys
     with others: the worker learns the real key from the content, compares it with ``claimed``
     (output key -> the source key that owns it) and judges freshness itself from ``existing``.
-    ``alone``: no other item is in any worker's hand. ``order`` is told where pyramids are made.
+    ``alone``: no other item is in any worker's hand. ``order`` is told where pyramids are made,
+    ``site`` where the recipe has several.
     """
 
     number: int
@@ -118,6 +120,7 @@ class Work:
     claimed: Mapping[str, str] = field(default_factory=lambda: _NO_CLAIMS)
     existing: Mapping[str, Item] = field(default_factory=lambda: _NO_ITEMS)
     order: Order | None = None
+    site: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shard.errors import ShardError
-from shard.execution.job import Job
-from shard.execution.steps import steps_of
+from shard.execution.job import Job, failure
+from shard.execution.sites import Sites
 from shard.execution.work import (
     Broken,
     Done,
@@ -36,7 +36,6 @@ from shard.execution.work import (
 
 if TYPE_CHECKING:
     from shard.execution.work import Recipe, Work
-    from shard.storage.base import Store
 
 # Under memory pressure the kernel should take a worker, never the task that keeps the ledger.
 _OOM_SCORE = "800"
@@ -65,20 +64,11 @@ def main(descriptor: int) -> None:
 
 class _Worker:
     def __init__(self, parent: Connection, recipe: Recipe) -> None:
-        from shard.storage import open_store
-        from shard.storage.discard import DiscardStore
-
-        self._parent, self._recipe = parent, recipe
-        self._steps = steps_of(recipe)
+        self._parent = parent
+        self._sites = Sites(recipe)
         self._sending = threading.Lock()
         self._draining = threading.Event()
         self._fetched: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self._source: Store = open_store(recipe.source, recipe.storage)
-        self._output: Store = (
-            DiscardStore(recipe.output)
-            if recipe.discard
-            else open_store(recipe.output, recipe.storage)
-        )
         self._readers = ThreadPoolExecutor(recipe.readers, "read")
         self._writers = ThreadPoolExecutor(recipe.writers, "write")
         self._send(Ready())
@@ -95,7 +85,8 @@ class _Worker:
                 self._send(Dropped(number))
                 continue
             self._send(Rendering(number))
-            self._steps.render(job, self._recipe)
+            site = self._sites.of(job.work)
+            site.steps.render(job, site.recipe)
             before, spent = spent, time.process_time()
             job.cpu_ms = (spent - before) * 1000
             self._send(Rendered(number))
@@ -121,15 +112,22 @@ class _Worker:
 
     def _read(self, job: Job) -> None:
         if not self._draining.is_set():
-            self._steps.read(job, self._source, self._recipe)
-            self._steps.compare(job, self._output, self._recipe)
+            try:
+                site = self._sites.of(job.work)
+            except ShardError as error:
+                outcomes = tuple(failure(job, name, error) for name in job.work.renditions)
+                self._send(Done(job.work.number, outcomes))
+                return
+            site.steps.read(job, site.source, site.recipe)
+            site.steps.compare(job, site.output, site.recipe)
         self._fetched.put(job)
 
     def _write(self, job: Job) -> None:
-        if self._recipe.originals and self._draining.is_set():
+        site = self._sites.of(job.work)
+        if site.recipe.originals and self._draining.is_set():
             self._send(Dropped(job.work.number))  # originals may be large: those begun are enough
             return
-        outcomes = self._steps.write(job, self._output, self._recipe)
+        outcomes = site.steps.write(job, site.output, site.recipe)
         self._send(Done(job.work.number, outcomes, tuple(job.claims)))
 
     def _send(self, message: Message) -> None:
