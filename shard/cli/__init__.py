@@ -22,6 +22,7 @@ _COMMANDS = {
     "upload": "bring a folder of originals into a bucket, each with its thumbnail",
     "verify": "is everything there, fresh, readable, and nothing besides",
     "pyramid": "make pyramid TIFFs, for image servers, of what lands or lies in a bucket",
+    "serve": "make thumbnails on request: the HTTP service",
     "status": "add up the ledgers of a run: done, missing, failed",
 }
 

@@ -11,7 +11,9 @@ import click
 from shard.planning.settings import VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from shard.planning.variables import Variable
 
     Function = Callable[..., Any]
 
@@ -58,11 +60,13 @@ def _absolute(folder: str) -> str:
     return folder if "://" in path else str(Path(path).resolve())
 
 
-def variable_options(without: Collection[str] = ()) -> Callable[[Function], Function]:
-    """Decorate a command with a flag for each variable of the job."""
+def variable_options(
+    without: Collection[str] = (), variables: Sequence[Variable] = VARIABLES
+) -> Callable[[Function], Function]:
+    """Decorate a command with a flag for each variable (of the job, if not said otherwise)."""
 
     def decorate(function: Function) -> Function:
-        for variable in reversed(VARIABLES):
+        for variable in reversed(variables):
             if variable.name in without:
                 continue
             said = f"{variable.help}  [{variable.name}" + (

@@ -33,13 +33,17 @@ _log = logging.getLogger("shard")
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
+        trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
         if record.levelno >= logging.WARNING:
-            return f"shard: {record.levelname.lower()}: {record.getMessage()}"
-        return f"{datetime.now(UTC):%H:%M:%S} {record.getMessage()}"
+            return f"shard: {record.levelname.lower()}: {record.getMessage()}{trace}"
+        return f"{datetime.now(UTC):%H:%M:%S} {record.getMessage()}{trace}"
 
 
 class _Json(logging.Formatter):
-    """One object a line with the field names that Cloud Logging understands."""
+    """One object a line with the field names that Cloud Logging understands.
+
+    What a record carries as ``extra={"facts": {...}}`` stands beside them.
+    """
 
     def __init__(self, labels: Mapping[str, str]) -> None:
         super().__init__()
@@ -51,7 +55,10 @@ class _Json(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "message": record.getMessage(),
             "logging.googleapis.com/labels": self._labels,
+            **getattr(record, "facts", {}),
         }
+        if record.exc_info:
+            facts["exception"] = self.formatException(record.exc_info)
         return json.dumps(facts)
 
 
@@ -101,6 +108,12 @@ class Voice:
         _log.setLevel(_LEVELS[level.lower()])
         if self._format == "json":
             handler.setFormatter(_Json(_labels(env)))
+
+    def adopt(self, name: str) -> None:
+        """Let a library's warnings speak in this voice too, as everything does in a debug log."""
+        library = logging.getLogger(name)
+        library.handlers, library.propagate = list(_log.handlers), False
+        library.setLevel(_log.level if _log.level in (10, 40) else logging.WARNING)
 
     @property
     def _is_terminal(self) -> bool:

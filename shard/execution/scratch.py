@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PREFIX = "shard-pyramids-"
 _LOCK = ".lock"
 
 
 @contextlib.contextmanager
-def scratch() -> Iterator[Path]:
-    """Make the task's folder in the system's temporary one, after sweeping what others left."""
-    sweep()
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+def scratch(kind: str = "pyramids") -> Iterator[Path]:
+    """Make the task's folder in the system's temporary one, after sweeping what others left.
+
+    Folders of another ``kind`` are left alone.
+    """
+    sweep(kind)
+    folder = Path(tempfile.mkdtemp(prefix=f"shard-{kind}-"))
     lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -36,9 +38,9 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def sweep() -> None:
+def sweep(kind: str = "pyramids") -> None:
     """Remove the folders of tasks that are no more; those of other users stay."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    for folder in Path(tempfile.gettempdir()).glob(f"shard-{kind}-*"):
         with contextlib.suppress(OSError):
             lock = os.open(folder / _LOCK, os.O_RDWR)
             try:

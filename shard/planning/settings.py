@@ -6,7 +6,6 @@ is decided above (``shard.cli``), here arrives one mapping from variable to text
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,32 +13,13 @@ from shard.errors import SettingError
 from shard.model import Limits, Rendition, Task
 from shard.planning import collections
 from shard.planning.engine import task_from
-from shard.planning.limits import (
-    Allowance,
-    parse_bytes,
-    parse_count_or_percent,
-    parse_duration,
-)
+from shard.planning.limits import Allowance, parse_count_or_percent
 from shard.planning.location import Location, parse_location
 from shard.planning.renditions import parse_renditions, parse_sizes
+from shard.planning.variables import Reader, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """One setting: its environment name, default (``None``: none) and what it means."""
-
-    name: str
-    default: str | None
-    help: str
-    is_switch: bool = False
-
-    @property
-    def flag(self) -> str:
-        """The command-line flag of the same name."""
-        return "--" + self.name.lower().replace("_", "-")
 
 
 VARIABLES = (
@@ -80,7 +60,6 @@ VARIABLES = (
 )
 
 SLICES = ("hash", "stride", "contiguous", "balanced")
-_YES, _NO = ("yes", "true", "1", "on"), ("no", "false", "0", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,56 +124,11 @@ class TaskSettings:
         )
 
 
-class _Reader:
-    """Typed access to the variables' texts; an empty text counts as not set."""
+class _Reader(Reader):
+    """The job's variables, those included that take more than one to read."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        self._env = env
-        self._defaults = {variable.name: variable.default for variable in VARIABLES}
-
-    def text(self, name: str) -> str | None:
-        return self._env.get(name) or self._defaults[name]
-
-    def all(self) -> dict[str, str]:
-        texts = {name: self.text(name) for name in self._defaults}
-        return {name: text for name, text in texts.items() if text is not None}
-
-    def whole(self, name: str, least: int, most: int | None) -> int | None:
-        text = self.text(name)
-        if text is None:
-            return None
-        accepted = f"a whole number from {least}" + ("" if most is None else f" to {most}")
-        if not re.fullmatch(r"[0-9]{1,18}", text):
-            raise SettingError(name, text, accepted)
-        if int(text) < least or (most is not None and int(text) > most):
-            raise SettingError(name, text, accepted)
-        return int(text)
-
-    def seconds(self, name: str) -> float | None:
-        text = self.text(name)
-        return None if text is None else parse_duration(text, name)
-
-    def positive_seconds(self, name: str) -> float | None:
-        seconds = self.seconds(name)
-        if seconds is not None and seconds <= 0:
-            raise SettingError(name, self.text(name), "more than 0 seconds, as 600, 90s or 10m")
-        return seconds
-
-    def size(self, name: str) -> int | None:
-        text = self.text(name)
-        return None if text is None else parse_bytes(text, name)
-
-    def choice(self, name: str, accepted: tuple[str, ...]) -> str:
-        text = self.text(name) or ""
-        if text not in accepted:
-            raise SettingError(name, text, " or ".join((", ".join(accepted[:-1]), accepted[-1])))
-        return text
-
-    def switch(self, name: str) -> bool:
-        text = (self.text(name) or "no").lower()
-        if text not in _YES + _NO:
-            raise SettingError(name, text, "yes or no (also true/false, 1/0, on/off)")
-        return text in _YES
+        super().__init__(env, VARIABLES)
 
     def output(self, source: str) -> Location | None:
         """Return the output that is named, or that the layout implies."""

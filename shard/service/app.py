@@ -1,0 +1,62 @@
+"""The service's application: its parts in one visible list, and what all of them share."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+import shard
+from shard.service import errors, health
+from shard.service.gate import Gate
+from shard.service.metrics import Metrics
+from shard.service.readiness import Readiness
+from shard.service.refusal import ErrorBody
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from shard.planning.service_settings import ServiceSettings
+
+PARTS = (health.PART,)
+"""In the order in which routes are tried: what takes any name (``/{frame_id}/``) comes last."""
+
+
+def create_app(settings: ServiceSettings, metrics_folder: Path | None = None) -> FastAPI:
+    """Return the application of one server process; ``metrics_folder`` as in ``Metrics``.
+
+    ``app.state`` holds ``settings``, ``metrics`` (``Metrics``), ``readiness`` (``Readiness``), and
+    what the parts open (``Part.opened``). Nothing is opened before its lifespan begins.
+    """
+    parts = [part for part in PARTS if part.wanted(settings)]
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as opened:
+            for part in parts:
+                if part.opened is not None:
+                    await opened.enter_async_context(part.opened(app))
+            yield
+
+    app = FastAPI(
+        title="Shard",
+        version=shard.__version__,
+        summary="Thumbnails on request, at the same keys and bytes as the batch",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would name whatever host the request named
+        lifespan=lifespan,
+        responses={"default": {"model": ErrorBody, "description": "any error"}},
+    )
+    app.state.settings = settings
+    app.state.metrics = Metrics(metrics_folder)
+    app.state.readiness = Readiness()
+    for part in parts:
+        app.include_router(part.router)
+    errors.install(app)
+    app.add_middleware(
+        Gate, limits=settings.limits, metrics=app.state.metrics, access_log=settings.access_log
+    )
+    return app

@@ -1,0 +1,90 @@
+"""uvicorn's reader of HTTP, made patient only so far, and answering in JSON as all else does."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+_HEAD_BYTES: Final = 65_536
+_HEAD_SECONDS: Final = 15.0
+
+
+class Protocol(HttpToolsProtocol):
+    """Bounds a request's head in bytes (431) and in time (408); what is no HTTP gets a 400.
+
+    The reader beneath would collect a head of any size, and wait for its end for ever.
+    """
+
+    _head_bytes = 0
+    _head_is_open = False
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """Expect the first request soon."""
+        super().connection_made(transport)
+        self._patience = self.loop.call_later(_HEAD_SECONDS, self._out_of_patience)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Expect nothing any more."""
+        self._forget_patience()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless a head outgrows its bound."""
+        super().data_received(data)
+        if not self._head_is_open or self.transport.is_closing():
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > _HEAD_BYTES:
+            message = f"the request's headers are larger than {_HEAD_BYTES:,} bytes"
+            self._refuse(431, "headers_too_large", message)
+
+    def on_message_begin(self) -> None:
+        """Begin to count and to wait."""
+        self._head_is_open, self._head_bytes = True, 0
+        if self._patience is None:
+            self._patience = self.loop.call_later(_HEAD_SECONDS, self._out_of_patience)
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Stop counting and waiting."""
+        self._head_is_open = False
+        self._forget_patience()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what cannot be read."""
+        self._refuse(400, "not_http", msg)
+
+    def _out_of_patience(self) -> None:
+        self._patience = None
+        if not self.transport.is_closing():
+            message = f"no whole request within {_HEAD_SECONDS:g} s"
+            self._refuse(408, "too_slow", message)
+
+    def _forget_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _refuse(self, status: int, reason: str, message: str) -> None:
+        """Answer and close; an answer under way to an earlier request is cut off."""
+        identity = secrets.token_hex(8)
+        said = {"message": message, "reason": reason, "request_id": identity}
+        body = json.dumps(said).encode()
+        head = [
+            STATUS_LINE[status],
+            b"content-type: application/json\r\n",
+            b"access-control-allow-origin: *\r\n",
+            b"content-length: %d\r\n" % len(body),
+            b"x-request-id: %s\r\n" % identity.encode(),
+            b"connection: close\r\n\r\n",
+        ]
+        self.transport.write(b"".join(head) + body)
+        self.transport.close()
