@@ -111,7 +111,8 @@ class ImageError(ShardError):
     """One image cannot be rendered. ``reason`` is a word for the ledger.
 
     Reasons: ``not_an_image``, ``unsupported``, ``missing_extra``, ``truncated``, ``corrupt``,
-    ``too_many_pixels``, ``too_many_bytes``, ``too_many_frames``, ``too_much_memory``, ``empty``.
+    ``too_many_pixels``, ``too_many_bytes``, ``too_many_frames``, ``too_much_memory``, ``empty``,
+    ``no_such_page``, ``too_little_disk``, ``not_verified``.
     """
 
     exit_code = 1

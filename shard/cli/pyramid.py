@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -174,12 +175,20 @@ def _completed(settings: Any, flags: Mapping[str, Any]) -> Any:
 def _told(flags: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, str]:
     """Return the job's variables as these flags, and today's deployments, say them."""
     told = {
-        "WORKERS": flags["workers"] or env.get("WORKERS") or env.get("MAX_THREADS"),
+        "WORKERS": flags["workers"] or env.get("WORKERS") or _threads(env),
         "LIMIT": flags["limit"] or env.get("LIMIT"),
         "EXISTING": "overwrite" if flags["overwrite"] else "skip",
         "DRY_RUN": "yes" if flags["dry_run"] else "no",
     }
     return {name: value for name, value in told.items() if value}
+
+
+def _threads(env: Mapping[str, str]) -> str | None:
+    """Return what today's deployments call WORKERS; a mistake is named as they wrote it."""
+    text = env.get("MAX_THREADS")
+    if text and not re.fullmatch("[1-9][0-9]{0,2}|10[01][0-9]|102[0-4]", text):
+        raise SettingError("MAX_THREADS", text, "a whole number from 1 to 1024")
+    return text
 
 
 def _places(flags: Mapping[str, Any], env: Mapping[str, str]) -> tuple[str, str, str | None]:
@@ -247,16 +256,23 @@ def mark(**flags: Any) -> None:
     with sentences():
         from shard.jobs.mark import Marking, run_mark
         from shard.planning.markers import check_prefix
+        from shard.planning.pyramid_settings import refuse_same
 
         env = environment({})
         voice = Voice(env)
+        known = flags["only_missing"] or flags["image"] or env.get("IMAGE_BUCKET")
+        output = _place(flags, env, "image") if known else None
+        source = _place(flags, env, "source")
+        if output is not None:
+            refuse_same(source, output)
         marking = Marking(
-            source=_place(flags, env, "source"),
+            source=source,
             process=_place(flags, env, "process"),
             prefix=check_prefix(flags["marker_prefix"], "--marker-prefix"),
             prefixes=flags["prefixes"],
             since=_date(flags["since"]),
-            output=_place(flags, env, "image") if flags["only_missing"] else None,
+            output=output,
+            only_missing=flags["only_missing"],
             dry_run=flags["dry_run"],
         )
         code = run_mark(marking, voice.say)

@@ -1,17 +1,15 @@
-"""What markers give a task to do, and what becomes of each marker in the end."""
+"""What markers give a task to do."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import threading
 from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from shard.errors import AlreadyExists, ContentChanged, ObjectMissing, StorageError
+from shard.errors import ObjectMissing, StorageError
+from shard.execution.desk import Found
 from shard.execution.job import Job, failure, outcome
 from shard.execution.supply import Chain
 from shard.execution.work import Order, Work
@@ -24,134 +22,30 @@ from shard.planning.pyramids import NAME
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from shard.execution.desk import Desk
     from shard.execution.signals import Stop
     from shard.execution.supply import Step
     from shard.model import Task
     from shard.planning.pyramids import PyramidOptions
     from shard.storage.base import Store
 
-_log = logging.getLogger("shard")
-
 _AHEAD, _THREADS = 16, 8
 _PATIENCE = 0.05
+_TWICE = {"same": "marked_twice", "other": "marked_otherwise"}
 _ANY: Final = Rules(extensions=())
-_NOT_THE_IMAGE: Final = frozenset({"access_denied", "bucket_missing", "unavailable", "changed"})
-"""Reasons that say nothing of the image: they count as no attempt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A marker as it lies in the process bucket: its key, its fingerprint, what it says."""
-
-    key: str
-    fingerprint: str
-    marker: Marker
-
-
-@dataclass(slots=True)
-class Desk:
-    """Where markers are taken from, and where they go: away, back with a reason, to ``failed/``.
-
-    Whatever it does it does only while the marker is the one that was read. ``counts`` tells how
-    many went which way; ``problems`` are those that a store would not let go.
-    """
-
-    process: Store
-    max_attempts: int
-    counts: Counter[str] = field(default_factory=Counter)
-    problems: list[str] = field(default_factory=list)
-    _in_hand: dict[str, list[Found]] = field(default_factory=dict)
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS, "desk"))
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def take(self, found: Found) -> bool:
-        """Remember whose work is handed out; ``False``: another marker of this key is already."""
-        with self._lock:
-            first = found.marker.key not in self._in_hand
-            self._in_hand.setdefault(found.marker.key, []).append(found)
-        return first
-
-    def settle(self, outcomes: tuple[Outcome, ...]) -> None:
-        """Hear what became of an item; its markers are dealt with by a thread."""
-        for one in outcomes:
-            with self._lock:
-                taken = self._in_hand.pop(one.key, [])
-            for found in taken:
-                self._pool.submit(self._deal, found, one)
-
-    def mark(self, key: str, marker: Marker) -> None:
-        """Write a marker, if there is none."""
-        with contextlib.suppress(AlreadyExists):
-            data = marker.to_json()
-            self.process.write(key, data, content_type="application/json", create_only=True)
-            with self._lock:
-                self.counts["marked"] += 1
-
-    def refuse(self, item: Item, error: MarkerError, data: bytes) -> None:
-        """Move what is no marker to ``failed/``, as it is, with the reason in its metadata."""
-        self._pool.submit(self._guarded, item.key, lambda: self._refuse(item, error, data))
-
-    def close(self) -> None:
-        """Wait for all that is under way."""
-        self._pool.shutdown(wait=True)
-
-    def _deal(self, found: Found, one: Outcome) -> None:
-        written = one.status is Status.WRITTEN
-        act = self._done if written else lambda found: self._failed(found, one)
-        self._guarded(found.key, lambda: act(found))
-
-    def _guarded(self, key: str, act: Callable[[], str]) -> None:
-        try:
-            way = act()
-        except ContentChanged:
-            way = "newer"
-            _log.info("%r: a newer marker came meanwhile; it stays for the next run", key)
-        except Exception as error:  # noqa: BLE001 - one marker must not take the others with it
-            way = "problem"
-            self.problems.append(f"{key!r}: {error}")
-            _log.warning("the marker %r stays as it was: %s", key, error)
-        with self._lock:
-            self.counts[way] += 1
-
-    def _done(self, found: Found) -> str:
-        self.process.delete(found.key, fingerprint=found.fingerprint)
-        self.process.delete(markers.failed_key(found.key))  # of earlier days
-        return "done"
-
-    def _failed(self, found: Found, one: Outcome) -> str:
-        if one.reason in _NOT_THE_IMAGE or one.status is Status.SKIPPED:
-            return "kept"
-        now = self.process.stat(found.key)
-        if now is None or now.fingerprint != found.fingerprint:
-            return "newer"
-        marker = found.marker.failed(": ".join(part for part in (one.reason, one.detail) if part))
-        if marker.attempts < self.max_attempts:
-            self._write(found.key, marker)
-            return "kept"
-        self._write(markers.failed_key(found.key), marker)
-        self.process.delete(found.key, fingerprint=found.fingerprint)
-        return "failed"
-
-    def _refuse(self, item: Item, error: MarkerError, data: bytes) -> str:
-        key = markers.failed_key(item.key)
-        reason = {"reason": str(error)}
-        self.process.write(key, data, content_type="application/octet-stream", metadata=reason)
-        self.process.delete(item.key, fingerprint=item.fingerprint)
-        return "failed"
-
-    def _write(self, key: str, marker: Marker) -> None:
-        self.process.write(key, marker.to_json(), content_type="application/json")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What the task takes and makes. ``is_copyright`` tells whether a key's picture is shown small.
 
+    ``bucket`` is the sources': markers of another bucket are left (empty: all are taken).
     ``limit``: at most so many images.
     """
 
     task: Task
     prefix: str
+    bucket: str
     options: PyramidOptions
     is_copyright: Callable[[str], bool]
     limit: int | None = None
@@ -240,26 +134,33 @@ class Marked:
         job = Job(Work(number, item, (NAME,)))
         try:
             data = self.desk.process.read(item.key)
-            marker = markers.read_marker(data)
         except ObjectMissing:
             detail = "another task has made it"
             return (outcome(job, NAME, Status.SKIPPED, "marker_gone", detail=detail),)
+        except StorageError as error:
+            return (failure(job, NAME, error),)
+        try:
+            return self._judged(job, item, markers.read_marker(data))
         except MarkerError as error:
             self.desk.refuse(item, error, data)
             return (outcome(job, NAME, Status.FAILED, MarkerError.reason, detail=str(error)),)
-        except StorageError as error:
+        except Exception as error:  # noqa: BLE001 - the marker's boundary: any failure is its outcome
             return (failure(job, NAME, error),)
-        found = Found(item.key, item.fingerprint, marker)
-        if not self.desk.take(found):
-            detail = f"another marker of {marker.key!r} is in hand"
-            return (outcome(job, NAME, Status.SKIPPED, "marked_twice", detail=detail),)
-        job.work = Work(number, Item(marker.key, 0), (NAME,))
-        try:
-            return self._order(number, marker)
-        except StorageError as error:
-            lost = (failure(job, NAME, error),)
-            self.desk.settle(lost)
-            return lost
+
+    def _judged(self, job: Job, item: Item, marker: Marker) -> Work | tuple[Outcome, ...]:
+        """Return the work that a marker asks for, or why it is none of this task's."""
+
+        def skipped(reason: str, detail: str) -> tuple[Outcome, ...]:
+            return (outcome(job, NAME, Status.SKIPPED, reason, detail=detail),)
+
+        if marker.bucket and self.wanted.bucket not in ("", marker.bucket):
+            return skipped("other_bucket", f"its image is in {marker.bucket!r}")
+        taken = self.desk.take(Found(item.key, item.fingerprint, marker))
+        if taken != "first":
+            return skipped(_TWICE[taken], f"another marker of {marker.key!r} is in hand")
+        # From here on what becomes of the image is heard by the desk.
+        job.work = Work(job.work.number, Item(marker.key, 0), (NAME,))
+        return self._order(job.work.number, marker)
 
     def _order(self, number: int, marker: Marker) -> Work:
         source = self.stores[0].stat(marker.key)

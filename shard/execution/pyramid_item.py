@@ -5,6 +5,7 @@ Sources and pyramids are large: they are files in the task's scratch folder, nev
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ from shard.execution.job import Job, failure, outcome
 from shard.execution.scratch import folder_of, free_bytes
 from shard.model import Status
 from shard.planning.markers import metadata
-from shard.planning.pyramids import NAME, fit
+from shard.planning.pyramids import NAME
 from shard.storage import requests
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 16 << 20
 _UPLOADS = 8
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _TYPES: Final = {
     ".tif": "image/tiff",
     ".jpg": "image/jpeg",
@@ -48,7 +50,7 @@ def read(job: Job, source: Store, recipe: Recipe) -> None:
     try:
         _read(job, source, recipe)
     except Exception as error:  # noqa: BLE001 - the item's boundary: any failure is its outcome
-        job.error = error
+        job.error = _disk_is_full() if getattr(error, "errno", 0) in _FULL else error
     job.reads = requests.made() - made
     job.ms["read"] = _ms_since(started)
     job.waiting_since = time.perf_counter()
@@ -80,6 +82,10 @@ def _read(job: Job, source: Store, recipe: Recipe) -> None:
     now = source.stat(key)
     if now is None or now.fingerprint != item.fingerprint or job.bytes_read != item.size:
         raise ContentChanged(place, "the object changed while it was read", "run it again")
+
+
+def _disk_is_full() -> ImageError:
+    return ImageError("too_little_disk", "the temporary disk is full (TMPDIR)")
 
 
 def compare(job: Job, output: Store, recipe: Recipe) -> None:
@@ -114,7 +120,7 @@ def _render(job: Job, recipe: Recipe) -> None:
     job.ms["open"] = _ms_since(started)
     if not fits(job, pyramid.peak_memory(opened, order.box), recipe):
         return
-    _require_disk(job.folder, pyramid.scratch_bytes(fit(opened.size, order.box)))
+    _require_disk(job.folder, pyramid.scratch_bytes(opened, order.box))
     started, target = time.perf_counter(), job.folder / _name(recipe)
     made = pyramid.write_pyramid(opened, target, order.box)
     job.ms["make"], started = _ms_since(started), time.perf_counter()

@@ -28,14 +28,23 @@ def scratch(kind: str = "pyramids") -> Iterator[Path]:
     Folders of another ``kind`` are left alone.
     """
     sweep(kind)
-    folder = Path(tempfile.mkdtemp(prefix=f"shard-{kind}-"))
-    lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    folder, lock = _own(f"shard-{kind}-")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
     finally:
         os.close(lock)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _own(prefix: str) -> tuple[Path, int]:
+    """Make a folder and lock it; again where another task swept it in the moment in between."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix))
+        lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (folder / _LOCK).exists():
+            return folder, lock
+        os.close(lock)
 
 
 def sweep(kind: str = "pyramids") -> None:

@@ -31,6 +31,7 @@ _SIGNS_OF_A_VARIANT = (
     "samples out of range",
     "unknown compression",
 )
+_DISK_FULL = ("no space left", "disk quota exceeded")
 _LONGEST = 200
 
 
@@ -40,7 +41,7 @@ def only_image_errors(name: str, *, complete: bool) -> Iterator[None]:
 
     A decoder's failure on an incomplete file is ``truncated``, on a complete one ``corrupt``,
     unless the decoder's own words say that data are missing; a variant of the format that it does
-    not know is ``unsupported``.
+    not know is ``unsupported``; where it could not lay down what it made, ``too_little_disk``.
     """
     try:
         yield
@@ -57,6 +58,8 @@ def only_image_errors(name: str, *, complete: bool) -> Iterator[None]:
 
 
 def _reason(text: str, *, complete: bool) -> str:
+    if any(sign in text for sign in _DISK_FULL):
+        return "too_little_disk"
     if any(sign in text for sign in _SIGNS_OF_A_VARIANT):
         return "unsupported"
     if not complete or any(sign in text for sign in _SIGNS_OF_TRUNCATION):

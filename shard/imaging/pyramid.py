@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shard.imaging import boundary, libvips
+from shard.imaging import boundary, libvips, pyramid_iiif
 from shard.imaging.colour import is_srgb_profile
 from shard.imaging.decoders import vips
 from shard.planning.pyramids import LOSSY, fit
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MM_PER_INCH = 25.4
 _HELD = 64 << 20
 """Up to so many bytes an image is held between decoding and writing, and then compared exactly."""
-_CLASSIC = 3_900_000_000
+CLASSIC = 3_900_000_000
 """A TIFF's offsets have 32 bits: what could be larger is a BigTIFF."""
 _REFERENCE = 512
 """Pixels that a reference is made of where the image itself is too large to be held."""
@@ -27,6 +27,8 @@ CELLS = 16
 """The reference's grid has so many cells across and down, or as many as there are pixels."""
 _ROWS = 9
 """Rows in flight while a pyramid is written, in tiles: of libvips and of all levels together."""
+_FEW = 16
+"""Rows or columns so few that the empty rest of their tile would bleed into a lossy WebP."""
 _SEEN = 1_200
 """Rows in flight of the decoder."""
 Grid = tuple[tuple[int, int], bytes]
@@ -48,10 +50,15 @@ class Made:
     notes: tuple[str, ...] = ()
 
 
+def is_big(size: Size, pixel: int) -> bool:
+    """Tell whether a pyramid of ``size``, ``pixel`` bytes each, could pass a TIFF's 32 bits."""
+    return size[0] * size[1] * pixel * 4 // 3 > CLASSIC
+
+
 def peak_memory(opened: Opened, box: Size) -> int:
     """Return the bytes that making the pyramid takes at most, predicted from the header."""
     width, height = fit(opened.size, box)
-    row = 4 * width
+    row = 4 * width * opened.depth
     held = min(_HELD, row * height)
     return (
         opened.whole
@@ -61,15 +68,15 @@ def peak_memory(opened: Opened, box: Size) -> int:
     )
 
 
-def scratch_bytes(size: Size, depth: int = 1) -> int:
-    """Return the most that making a pyramid of ``size`` puts on disk beside its source, in bytes.
+def scratch_bytes(opened: Opened, box: Size) -> int:
+    """Return the most that making the pyramid puts on disk beside its source, in bytes.
 
-    The formula of docs/pyramids.md: 4 channels of ``depth`` bytes; the pyramid, uncompressed, is
+    The formula of docs/pyramids.md: 4 channels of 1 or 2 bytes; the pyramid, uncompressed, is
     4/3 of them, its smaller levels lie there twice while it is written (1/3); and once more all of
     it, for an image that has to be turned, or Zstandard's two steps.
     """
-    pixels = size[0] * size[1] * 4 * depth
-    return 3 * pixels
+    width, height = fit(opened.size, box)
+    return 3 * width * height * 4 * opened.depth
 
 
 def write_pyramid(opened: Opened, target: Path, box: Size) -> Made:
@@ -88,6 +95,9 @@ def _write(opened: Opened, target: Path, box: Size) -> Made:
     if held:
         image = image.copy_memory()
     _save(image, target, opened.options, icc)
+    if opened.options.format == "iiif3":
+        whole = image if held else _pixels(opened, size)[0]
+        pyramid_iiif.complete(whole, target, opened.options.quality)
     if not held:
         image, _, _ = _pixels(opened, fit(size, (_REFERENCE, _REFERENCE)))
     return Made(size, image.bands, _reference(image), notes)
@@ -107,17 +117,14 @@ def _pixels(opened: Opened, size: Size) -> tuple[Any, bytes | None, tuple[str, .
 
 def _as_values(image: Any, icc: bytes | None, options: PyramidOptions) -> tuple[Any, bytes | None]:
     """Return straight alpha and 8 bits; 16 bits where they are kept."""
-    keeps = (
-        options.colour == "keep" and options.compression not in LOSSY and options.format == "tif"
-    )
-    deep = keeps and image.format == "ushort" and image.interpretation in ("rgb16", "grey16")
     if image.hasalpha() and image.interpretation != "cmyk":
         most = 65535 if image.interpretation == "rgb16" else 255
         interpretation = image.interpretation
         kind = "ushort" if most > 255 else "uchar"  # noqa: PLR2004 - 8 bits
         image = (image.unpremultiply(max_alpha=most) + 0.5).cast(kind)
         image = image.copy(interpretation=interpretation)
-    return (image, icc) if deep else vips.as_bytes(image, icc)
+    is_deep = image.format == "ushort" and image.interpretation in ("rgb16", "grey16")
+    return (image, icc) if is_deep and options.keeps_depth else vips.as_bytes(image, icc)
 
 
 def _upright(image: Any, orientation: int) -> Any:
@@ -208,9 +215,10 @@ def _save(image: Any, target: Path, options: PyramidOptions, icc: bytes | None) 
         tile_height=options.tile_size,
         compression="none" if zstd else options.compression,
         Q=options.quality,
+        lossless=min(image.width, image.height) < _FEW,
         predictor="horizontal",
         subifd=options.levels == "subifds" and not zstd,
-        bigtiff=image.width * image.height * _pixel(image) * 4 // 3 > _CLASSIC,
+        bigtiff=is_big((image.width, image.height), _pixel(image)),
         xres=resolution,
         yres=resolution,
         resunit="inch",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from mmap import ACCESS_READ, mmap
 from typing import TYPE_CHECKING, Any
 
 from shard.errors import ImageError
@@ -39,14 +40,16 @@ _COEFFICIENTS = 6
 """Bytes a pixel that libjpeg holds of a progressive file: 16 bits a coefficient, 3 channels."""
 _DECODED = 8
 """Bytes a pixel while an image that is decoded whole goes from Pillow to libvips."""
+_DRAWN = 16
+"""Bytes a pixel while a PDF's page goes from its renderer by way of Pillow to libvips."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A source whose pixels are not decoded yet. ``stored`` is (width, height) before orientation.
 
-    ``whole``: bytes that decoding holds because it cannot stream. ``premultiplied``: the alpha of
-    what ``load`` returns is applied already.
+    ``whole``: bytes that decoding holds because it cannot stream. ``depth``: bytes of a channel,
+    2 only where 16 bits are kept.
     """
 
     path: Path
@@ -56,6 +59,7 @@ class Opened:
     whole: int
     options: PyramidOptions
     limits: Limits
+    depth: int = 1
     notes: tuple[str, ...] = ()
 
     @property
@@ -90,7 +94,8 @@ class Opened:
                 ),
                 1,
             )
-        elif self.format == "tiff":
+        elif self.format == "tiff" and self.options.page > 1:
+            _require_page(libvips.call("tiffload", str(self.path)), self.options)
             options["page"] = self.options.page - 1
         return libvips.call(f"{_LOADERS[self.format]}load", str(self.path), **options)
 
@@ -135,26 +140,57 @@ def _is_complete(kind: str, path: Path) -> bool:
 def _open_kind(path: Path, kind: str, options: PyramidOptions, limits: Limits) -> Opened:
     blank = Opened(path, kind, (0, 0), 1, 0, options, limits)
     if kind == "pdf":
-        return replace(blank, stored=_page_size(path, options))
-    if kind not in _LOADERS or (kind == "tiff" and needs_pillow(path.read_bytes())):
-        source = open_image(path.read_bytes(), limits)
-        whole = source.header.width * source.header.height * _DECODED
-        stored = (source.header.width, source.header.height)
-        return replace(
-            blank,
-            stored=stored,
-            orientation=source.orientation,
-            whole=whole,
-            notes=("by_pillow",),
-        )
+        stored = _page_size(path, options)
+        drawn = fit(stored, options.max_size)
+        return replace(blank, stored=stored, whole=drawn[0] * drawn[1] * _DRAWN)
+    if kind not in _LOADERS or (kind == "tiff" and _is_for_pillow(path, options)):
+        return _open_whole(blank)
     image = blank._open((1, 1)) if kind != "jpeg" else libvips.call("jpegload", str(path))  # noqa: SLF001 - our own
     orientation = image.get("orientation") if vips.has(image, "orientation") else 1
     if kind == "avif" or not 1 <= orientation <= 8:  # noqa: PLR2004 - EXIF's eight
         orientation = 1
-    width, height = image.width, image.height
     return replace(
-        blank, stored=(width, height), orientation=orientation, whole=_whole(image, kind)
+        blank,
+        stored=(image.width, image.height),
+        orientation=orientation,
+        whole=_whole(image, kind),
+        depth=2 if image.format == "ushort" and options.keeps_depth else 1,
     )
+
+
+def _open_whole(blank: Opened) -> Opened:
+    """Open what the job's own decoders read, from memory."""
+    source = open_image(blank.path.read_bytes(), blank.limits)
+    width, height = source.header.width, source.header.height
+    return replace(
+        blank,
+        stored=(width, height),
+        orientation=source.orientation,
+        whole=width * height * _DECODED + blank.path.stat().st_size,
+        notes=("by_pillow",),
+    )
+
+
+def _is_for_pillow(path: Path, options: PyramidOptions) -> bool:
+    """Tell whether libvips leaves this TIFF's compression out; its page must be the first then."""
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        for_pillow = needs_pillow(data)
+    if for_pillow and options.page > 1:
+        said = f"of a TIFF compressed like this only page 1 can be read, not page {options.page}"
+        raise ImageError("unsupported", said)
+    return for_pillow
+
+
+def _require_page(image: Any, options: PyramidOptions) -> None:
+    """Refuse a page that a TIFF does not have."""
+    pages = image.get("n-pages") if vips.has(image, "n-pages") else 1
+    if options.page > pages:
+        raise _no_page("TIFF", pages, options)
+
+
+def _no_page(what: str, pages: int, options: PyramidOptions) -> ImageError:
+    has = "1 page" if pages == 1 else f"{pages} pages"
+    return ImageError("no_such_page", f"this {what} has {has}; page {options.page} is asked for")
 
 
 def _whole(image: Any, kind: str) -> int:
@@ -172,8 +208,7 @@ def _page_size(path: Path, options: PyramidOptions) -> Size:
     """Return a PDF page's size in pixels at ``dpi``."""
     with _document(path) as document:
         if options.page > len(document):
-            said = f"this PDF has {len(document)} pages; page {options.page} is asked for"
-            raise ImageError("corrupt", said)
+            raise _no_page("PDF", len(document), options)
         width, height = document.get_page_size(options.page - 1)
     scale = options.dpi / _POINTS
     return max(1, round(width * scale)), max(1, round(height * scale))

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import re
 import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmap import mmap
 
 #: Formats that are recognised and never decoded, and why.
 REFUSED = {
@@ -122,7 +126,7 @@ def _tiff_kind(data: bytes) -> str:
     return "tiff"
 
 
-def tiff_tags(data: bytes) -> dict[int, int]:
+def tiff_tags(data: bytes | mmap) -> dict[int, int]:
     """Return tag -> first value (as an integer, or the offset it lies at) of a TIFF's first IFD.
 
     Never raises: what cannot be read is not in the result.

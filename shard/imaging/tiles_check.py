@@ -95,9 +95,11 @@ def _iiif(base: Path, size: Size, tile: int) -> tuple[Path, list[Path]]:
                 whole = (width, height) == size
                 require(bool(found) or whole, f"the tile {left},{top},{width},{height} is missing")
                 largest += found[:1] if factor == 1 else []
-    smallest = sorted(base.glob("full/*/0/default.jpg"))
-    require(bool(smallest), "the whole image at its smallest is missing")
-    return smallest[0], largest or smallest
+    require(bool(info["sizes"]), "it names no size of the whole image")
+    names = [f"{one['width']},{one['height']}" for one in info["sizes"]]
+    wholes = [base / "full" / name / "0" / "default.jpg" for name in [*names, "max"]]
+    _require_all(wholes)
+    return wholes[0], largest or wholes[-1:]
 
 
 def _require_size(wanted: Size, found: Size) -> None:
@@ -106,7 +108,9 @@ def _require_size(wanted: Size, found: Size) -> None:
 
 def _require_all(paths: list[Path]) -> None:
     missing = [path for path in paths if not path.is_file()]
-    require(not missing, f"{len(missing)} tiles of level {paths[0].parent.name} are missing")
+    if missing:
+        first = "/".join(missing[0].parts[-4:])
+        raise refused(f"{len(missing)} tiles are missing, the first is {first}")
 
 
 def _number(text: str, pattern: str) -> int:

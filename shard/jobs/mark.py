@@ -8,13 +8,15 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from shard.errors import AlreadyExists, ObjectMissing, StorageError
+from shard.errors import AlreadyExists, KeyRefused, ObjectMissing, StorageError
 from shard.execution.signals import Stop
 from shard.execution.unmade import Comparison, listing
 from shard.model import Task
 from shard.planning import markers
+from shard.planning.location import below
 from shard.planning.markers import Marker, MarkerError, Rules
 from shard.planning.marking import supersedes
+from shard.planning.upload_events import BadEvent
 from shard.report import pyramids as report
 from shard.report import words
 from shard.storage import open_store
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("shard")
 
 _WRITERS = 16
+_ONES_OWN = (KeyRefused, BadEvent)
+"""What is wrong with one key, and says nothing of the others."""
 _TELL_EVERY = 1_000
 
 
@@ -38,7 +42,8 @@ _TELL_EVERY = 1_000
 class Marking:
     """What is to be marked. ``since``: only what was modified then or later (aware).
 
-    ``output`` is where pyramids lie, told where only missing or stale ones are wanted.
+    ``output`` is where pyramids lie, where that is known: what is below it is never marked.
+    ``only_missing``: only where the pyramid is missing there, or stale.
     """
 
     source: Location
@@ -47,6 +52,7 @@ class Marking:
     prefixes: tuple[str, ...] = ()
     since: datetime | None = None
     output: Location | None = None
+    only_missing: bool = False
     dry_run: bool = False
     storage: StorageOptions = field(default_factory=StorageOptions)
 
@@ -69,13 +75,13 @@ def run_mark(marking: Marking, say: Callable[[str], None]) -> int:
             _write_all(marking, process, wanted, counts)
         finally:
             say(report.mark(counts, f"{marking.process.url}/{marking.prefix}"))
-    return 1 if counts["failed"] else 0
+    return 1 if counts["failed"] or counts["refused"] else 0
 
 
 def _wanted(marking: Marking, source: Store, counts: Counter[str]) -> Iterator[Item]:
-    rules = Rules(prefixes=marking.prefixes)
+    rules = Rules(prefixes=marking.prefixes, exclude=_own(marking))
     items = _listed(_everything(marking, source), rules, counts)
-    if marking.output is None:
+    if marking.output is None or not marking.only_missing:
         chosen: Iterable[Item] = items
     else:
         # Which key has a stem is known once all of them are: this listing is held.
@@ -88,6 +94,12 @@ def _wanted(marking: Marking, source: Store, counts: Counter[str]) -> Iterator[I
             yield item
         else:
             counts["before --since"] += 1
+
+
+def _own(marking: Marking) -> tuple[str, ...]:
+    """Return the prefix of the source that holds pyramids: of these none are made."""
+    inside = None if marking.output is None else below(marking.source, marking.output)
+    return () if inside is None else (f"{inside}/",)
 
 
 def _everything(marking: Marking, source: Store) -> Iterator[Item]:
@@ -167,6 +179,9 @@ def _count(
             counts[future.result()] += 1
             if future.result() == "marked" and counts["marked"] % _TELL_EVERY == 0:
                 _log.info("%s written", words.plural(counts["marked"], "marker"))
+        elif isinstance(error, _ONES_OWN):
+            counts["refused"] += 1
+            _log.warning("%s", error)
         elif isinstance(error, StorageError) and error.retryable:
             counts["failed"] += 1
             _log.warning("%s", error)

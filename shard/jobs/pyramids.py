@@ -8,7 +8,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from shard.errors import MissingExtra
-from shard.execution.marked import Desk, Marked, Wanted
+from shard.execution.desk import Desk
+from shard.execution.marked import Marked, Wanted
 from shard.execution.opening import Opening
 from shard.execution.runner import Bounds
 from shard.execution.scratch import free_bytes, scratch
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from shard.execution.session import Terms
     from shard.execution.work import Recipe
     from shard.planning.pyramid_settings import PyramidSettings
+    from shard.storage.base import Store
 
 _log = logging.getLogger("shard")
 
@@ -52,9 +54,11 @@ def run_pyramids(settings: PyramidSettings, progress: Progress, say: Callable[[s
         opening = Opening(replace(task, slice="hash"))
         with stop.at_once():
             copyrights = _copyrights(settings, opening)
-            desk = _desk(settings, opening)
+            source = open_store(task.source.url, opening.options)
+            desk = _desk(settings, opening, source)
             record = opening.pin(opening.record(settings.options.text))
-        supply = _supply(settings, opening, desk, copyrights)
+            output = open_store(settings.output.url, opening.options)
+        supply = _supply(settings, (source, output), desk, copyrights)
         try:
             if task.dry_run:
                 supply.prepare(stop)
@@ -101,22 +105,23 @@ def _copyrights(settings: PyramidSettings, opening: Opening) -> Copyrights:
     return Copyrights(names)
 
 
-def _desk(settings: PyramidSettings, opening: Opening) -> Desk | None:
+def _desk(settings: PyramidSettings, opening: Opening, source: Store) -> Desk | None:
     if settings.process is None:
         return None
-    return Desk(open_store(settings.process.url, opening.options), settings.max_attempts)
+    process = open_store(settings.process.url, opening.options)
+    return Desk(process, source, settings.max_attempts)
 
 
 def _supply(
-    settings: PyramidSettings, opening: Opening, desk: Desk | None, copyrights: Copyrights
+    settings: PyramidSettings,
+    stores: tuple[Store, Store],
+    desk: Desk | None,
+    copyrights: Copyrights,
 ) -> Marked | Unmade:
     task, options = settings.task, settings.options
-    stores = (
-        open_store(task.source.url, opening.options),
-        open_store(settings.output.url, opening.options),
-    )
     if desk is not None:
-        wanted = Wanted(task.task, settings.prefix, options, copyrights.cover, task.limit)
+        bucket = task.source.bucket
+        wanted = Wanted(task.task, settings.prefix, bucket, options, copyrights.cover, task.limit)
         return Marked(stores, desk, wanted)
     inside = below(task.source, settings.output)
     return Unmade(

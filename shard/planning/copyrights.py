@@ -41,7 +41,7 @@ def read_copyrights(data: bytes, where: str) -> frozenset[str]:
     accepted = "a JSON dict of records with id, fileId or sourceFilePath, and copyrightStatus"
     try:
         records = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise SettingError("--copyright-list", where, accepted) from None
     if not isinstance(records, dict) or not all(isinstance(r, dict) for r in records.values()):
         raise SettingError("--copyright-list", where, accepted)

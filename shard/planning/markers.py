@@ -6,6 +6,7 @@ Pure, and light: an event function in the cloud is made of this module and littl
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -24,6 +25,7 @@ PREFIX: Final = "rbsc/"
 FAILED: Final = "failed/"
 """Beside the prefix: where the markers of what failed too often are moved."""
 EXTENSIONS: Final = ("jpeg", "jpg", "bmp", "tif", "tiff", "png", "pdf", "jp2")
+_LONG: Final = 1_024
 _SUFFIX: Final = ".json"
 _ACCEPTED_PREFIX: Final = f"a folder that ends in /, not {FAILED} or below it, as {PREFIX}"
 
@@ -88,7 +90,7 @@ def read_marker(data: bytes) -> Marker:
     """
     try:
         facts = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MarkerError("this marker is not JSON") from error
     if not isinstance(facts, dict):
         raise MarkerError("this marker is not a JSON object")
@@ -224,9 +226,13 @@ def output_key(marker: Marker, stem: str, suffix: str = ".tif") -> str:
 def metadata(key: str, etag: str, size: tuple[int, int]) -> dict[str, str]:
     """Return what a pyramid's object says of itself; ``size`` is its (width, height) in pixels.
 
-    The source's ``key`` is percent-encoded: S3's metadata are ASCII.
+    The source's ``key`` is percent-encoded: S3's metadata are ASCII. Where that takes more than
+    half of the 2 kB that all of them may have, it is RFC 2047's ``=?UTF-8?B?...?=``.
     """
     width, height = size
     quoted = quote(key, safe="/", errors="surrogateescape")
+    if len(quoted) > _LONG:
+        coded = b64encode(key.encode("utf-8", "surrogateescape")).decode()
+        quoted = f"=?UTF-8?B?{coded}?="
     facts = {"source-key": quoted, "source-etag": etag}
     return {**facts, "width": str(width), "height": str(height)}

@@ -46,11 +46,16 @@ class PyramidSettings:
         """Read the job's variables; ``process`` is PROCESS_BUCKET. Raises ``SettingError``."""
         output = parse_location(env.get("OUTPUT_FOLDER", ""), "OUTPUT")
         task = TaskSettings.parse({**DEFAULTS, **{k: v for k, v in env.items() if v}})
-        if below(task.source, output) == "":
-            accepted = "another place than the source, so that no original is overwritten"
-            raise SettingError("IMAGE_BUCKET", output.url, accepted)
+        refuse_same(task.source, output)
         place = None if process is None else parse_location(process, "PROCESS_BUCKET")
         return cls(task, options, output, place, markers.check_prefix(prefix, "--marker-prefix"))
+
+
+def refuse_same(source: Location, output: Location) -> None:
+    """Raise ``SettingError`` where pyramids would lie among their sources."""
+    if below(source, output) == "":
+        accepted = "another place than the source, so that no original is overwritten"
+        raise SettingError("IMAGE_BUCKET", output.url, accepted)
 
 
 def bucket_url(text: str) -> str:

@@ -70,6 +70,11 @@ class PyramidOptions:
         """What follows the stem in the key of the object that says the pyramid is there."""
         return _SUFFIXES[self.format]
 
+    @property
+    def keeps_depth(self) -> bool:
+        """Whether 16 bits of a source stay 16 bits."""
+        return self.colour == "keep" and self.format == "tif" and self.compression not in LOSSY
+
     def box(self, *, copyright: bool) -> Size:  # noqa: A002 - the marker's own word
         """Return the box that an image is shrunk into."""
         if not copyright:

@@ -97,7 +97,8 @@ def dry_run(keys: Iterable[str], listed: int, what: str, would: str) -> str:
 
 def mark(counts: Mapping[str, int], where: str) -> str:
     """Return the summary of `shard pyramid mark`."""
-    left = {why: n for why, n in counts.items() if why not in ("listed", "marked", "failed")}
+    ways = ("listed", "marked", "failed", "refused")
+    left = {why: n for why, n in counts.items() if why not in ways}
     told = ", ".join(f"{why} {words.number(n)}" for why, n in sorted(left.items()) if n)
     marked, listed = words.plural(counts["marked"], "marker"), counts["listed"]
     lines = [
@@ -106,6 +107,9 @@ def mark(counts: Mapping[str, int], where: str) -> str:
     ]
     if counts.get("failed"):
         lines.append(_row("failed", f"{words.plural(counts['failed'], 'marker')}: run it again"))
+    if counts.get("refused"):
+        said = f"{words.plural(counts['refused'], 'image')} can have no marker: the log says why"
+        lines.append(_row("refused", said))
     return "\n".join([*lines, _row("markers", where)])
 
 

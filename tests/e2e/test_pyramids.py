@@ -230,7 +230,7 @@ def test_copyright_by_marker_and_by_list(seaweed: S3Server, tmp_path: Path) -> N
 
 def test_a_newer_marker_stays(seaweed: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """A marker that was replaced while its image was made is not deleted."""
-    from shard.execution.marked import Desk, Found
+    from shard.execution.desk import Desk, Found
     from shard.model import Outcome, Status
     from shard.planning.markers import read_marker
     from shard.storage import open_store
@@ -242,7 +242,7 @@ def test_a_newer_marker_stays(seaweed: S3Server, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(name, value)
     store = open_store(f"s3://{buckets.process}", StorageOptions())
     (item,) = store.list()
-    desk = Desk(store, 3)
+    desk = Desk(store, store, 3)
     desk.take(Found(item.key, item.fingerprint, read_marker(_marker("a.jpg"))))
     buckets.put(buckets.process, "rbsc/a.jpg.json", b'{"key": "a.jpg", "eTag": "newer"}')
     desk.settle((Outcome("a.jpg", "pyramid", Status.WRITTEN),))
@@ -364,9 +364,11 @@ def test_pixels_are_the_sources(tmp_path: Path) -> None:
         (["run", "in", "out", "--max-size", "big"], {}, "--max-size is 'big'"),
         (["run", "in", "out", "--tile-size", "100"], {}, "--tile-size is 100"),
         (["run", "in", "out", "--format", "iiif3"], {}, "--base-url is not set"),
-        (["run", "in", "out"], {"MAX_THREADS": "many"}, "WORKERS is 'many'"),
+        (["run", "in", "out"], {"MAX_THREADS": "many"}, "MAX_THREADS is 'many'"),
+        (["run", "in", "out"], {"MAX_THREADS": "0"}, "MAX_THREADS is '0'"),
         (["run", "nowhere", "out"], {}, "the folder does not exist"),
         (["mark"], {"RBSC_BUCKET": "b"}, "PROCESS_BUCKET is not set"),
+        (["mark", "--source", "in", "--process", "p", "--output", "in"], {}, "IMAGE_BUCKET is"),
         (["mark", "--source", "in", "--process", "p", "--since", "soon"], {}, "--since is 'soon'"),
         (
             ["mark", "--source", "in", "--process", "p", "--marker-prefix", "/"],

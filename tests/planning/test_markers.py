@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime
+from email.header import decode_header
 
 import pytest
 from hypothesis import given
@@ -165,6 +166,16 @@ def test_metadata_are_ascii() -> None:
         "width": "30",
         "height": "20",
     }
+
+
+def test_long_keys_fit_into_the_metadata() -> None:
+    """The longest key of three bytes a letter stays within S3's 2 kB, and can be read back."""
+    key = "漢" * 341
+    said = markers.metadata(key, "e" * 40, (1_000_000, 1_000_000))
+    (word, charset) = decode_header(said["source-key"])[0]
+
+    assert sum(len(name) + len(value) for name, value in said.items()) < 2_000
+    assert word.decode(charset) == key
 
 
 def test_it_is_light() -> None:

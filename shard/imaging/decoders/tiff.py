@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from mmap import mmap
 
     from shard.imaging.decoders.base import Header, Want
 from shard.imaging.sniff import tiff_tags
@@ -43,6 +44,6 @@ def _is_copy(level: Any, header: Header, above: int) -> bool:
     return bool(level.width < above and abs(shape - 1) < _SAME_SHAPE)
 
 
-def needs_pillow(data: bytes) -> bool:
+def needs_pillow(data: bytes | mmap) -> bool:
     """Tell whether the first page is compressed in a way that the libvips wheel leaves out."""
     return tiff_tags(data).get(_COMPRESSION) in _NOT_IN_VIPS

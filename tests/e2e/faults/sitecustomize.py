@@ -9,11 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from shard import imaging
+from shard.imaging import pyramid_source
 
 _open = imaging.open_image
+_open_file = pyramid_source.open_source
 
 
 def _faulty(data: bytes, *arguments: Any, **options: Any) -> Any:
+    return _open(_met(data), *arguments, **options)
+
+
+def _faulty_file(path: Path, *arguments: Any, **options: Any) -> Any:
+    data = path.read_bytes()
+    path.write_bytes(_met(data))
+    return _open_file(path, *arguments, **options)
+
+
+def _met(data: bytes) -> bytes:
+    """Do what the first bytes say; return the others."""
     if data.startswith(b"SLOW"):
         time.sleep(0.4)
         data = data[4:]
@@ -32,7 +45,8 @@ def _faulty(data: bytes, *arguments: Any, **options: Any) -> Any:
         while True:
             hoard.append(bytearray(os.urandom(1 << 20) * 16))
             time.sleep(0.01)
-    return _open(data, *arguments, **options)
+    return data
 
 
 imaging.open_image = _faulty
+pyramid_source.open_source = _faulty_file
