@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shard.imaging import boundary, libvips, pyramid_iiif
 from shard.imaging.colour import is_srgb_profile
 from shard.imaging.decoders import vips
-from shard.planning.pyramids import LOSSY, fit
+from shard.planning.pyramids import LOSSY, fit, level_sizes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ CELLS = 16
 _ROWS = 9
 """Rows in flight while a pyramid is written, in tiles: of libvips and of all levels together."""
 _FEW = 16
-"""Rows or columns so few that the empty rest of their tile would bleed into a lossy WebP."""
+"""Rows or columns of a level so few that the rest of their tile would bleed into a lossy WebP."""
 _SEEN = 1_200
 """Rows in flight of the decoder."""
 Grid = tuple[tuple[int, int], bytes]
@@ -215,7 +215,7 @@ def _save(image: Any, target: Path, options: PyramidOptions, icc: bytes | None) 
         tile_height=options.tile_size,
         compression="none" if zstd else options.compression,
         Q=options.quality,
-        lossless=min(image.width, image.height) < _FEW,
+        lossless=min(level_sizes((image.width, image.height), options.tile_size)[-1]) < _FEW,
         predictor="horizontal",
         subifd=options.levels == "subifds" and not zstd,
         bigtiff=is_big((image.width, image.height), _pixel(image)),

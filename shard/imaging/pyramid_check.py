@@ -6,7 +6,9 @@ A function of its own beside the writer: nothing is uploaded that it has not acc
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from shard.errors import ImageError, MissingExtra
@@ -28,7 +30,7 @@ _MEAN, _MOST = 8.0, 56.0
 _TILE_MEAN = 24.0
 """Difference of 255 allowed between a tile's mean colour and the same part of the level below."""
 _PIXELS = 8
-"""A cell of the grid has so many pixels of the smallest level, each way."""
+"""A part that is compared has so many pixels of the smallest level, each way, where it can."""
 
 
 def verify(path: Path, made: Made, options: PyramidOptions) -> None:
@@ -54,7 +56,7 @@ def verify_tiff(path: Path, made: Made, options: PyramidOptions) -> None:
         levels = _levels(file)
         require(len(levels) > 0, "it has no image")
         _check_sizes(levels, made, options)
-        check_picture(_whole(levels[-1]), made)
+        check_picture(_whole(levels[-1]), made, 2 ** (len(levels) - 1))
         _check_sample(levels)
 
 
@@ -132,41 +134,70 @@ def _eight_bits(pixels: Any) -> Any:
     return pixels / scale
 
 
-def check_picture(smallest: Any, made: Made) -> None:
-    """Compare the smallest level with what went into the pyramid, cell by cell.
+def check_picture(smallest: Any, made: Made, scale: int) -> None:
+    """Compare the smallest level with what went into the pyramid, part by part.
 
-    ``smallest`` is an array of rows, columns, channels. Cells are joined until each has pixels
-    enough: halving drops odd rows and columns, so a level's edge lies up to a pixel off.
+    ``smallest`` is an array of rows, columns, channels, ``scale`` how many pixels of the largest
+    level, each way, became one of it. Of a level that is but a few pixels wide only the whole is
+    compared: half of what the last of them stands for may be made up.
     """
     import numpy as np
 
     (across, down), data = made.reference
-    wanted = np.frombuffer(data, np.uint8).reshape(down, across, made.bands).astype(float)
-    height, width = smallest.shape[:2]
-    wanted = _joined(_joined(wanted, 0, height), 1, width)
-    rows, columns = _bounds(height, wanted.shape[0]), _bounds(width, wanted.shape[1])
-    found = [
-        [_mean(smallest[top:bottom, left:right]) for left, right in columns] for top, bottom in rows
-    ]
-    differences = np.abs(np.array(found) - wanted)
+    cells = np.frombuffer(data, np.uint8).reshape(down, across, made.bands).astype(float)
+    columns = _parts(smallest.shape[1], made.size[0], across, scale)
+    found = []
+    for row in _parts(smallest.shape[0], made.size[1], down, scale):
+        strip = row.mean(smallest) * (255.0 / np.iinfo(smallest.dtype).max)
+        wanted = cells[row.cells].mean(axis=0)
+        found += [abs(one.mean(strip) - wanted[one.cells].mean(axis=0)) for one in columns]
+    differences = np.array(found)
     mean, most = float(differences.mean()), float(differences.max())
-    if mean > _MEAN or most > _MOST:
+    allowed = (_MEAN, _MOST) if min(smallest.shape[:2]) >= _PIXELS else (_MOST, 255.0)
+    if mean > allowed[0] or most > allowed[1]:
         said = f"{mean:.0f} of 255 on average, {most:.0f} at most"
         raise refused(f"its smallest level differs from the source by {said}")
 
 
-def _joined(cells: Any, axis: int, length: int) -> Any:
-    """Return the means of so many neighbours that each cell has ``_PIXELS`` of ``length``."""
-    count = cells.shape[axis]
-    wanted = next((n for n in (16, 8, 4, 2) if count % n == 0 and length >= n * _PIXELS), 1)
-    shape = list(cells.shape)
-    shape[axis : axis + 1] = [wanted, count // wanted]
-    return cells.reshape(shape).mean(axis=axis + 1)
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of the picture along one axis: in the reference's grid, and in the smallest level.
+
+    ``weights`` tell how much of each pixel of ``pixels`` lies in it.
+    """
+
+    cells: slice
+    pixels: slice
+    weights: Any
+
+    def mean(self, pixels: Any) -> Any:
+        """Return the part's mean along the first axis."""
+        import numpy as np
+
+        return np.tensordot(self.weights, pixels[self.pixels], 1)
 
 
-def _bounds(length: int, cells: int) -> list[tuple[int, int]]:
-    """Return the (first, end) of each cell."""
-    return list(pairwise(round(cell * length / cells) for cell in range(cells + 1)))
+def _parts(length: int, largest: int, cells: int, scale: int) -> list[_Part]:
+    """Divide an axis, ``length`` pixels of the smallest level, into parts to be compared.
+
+    A pixel of it stands for ``scale`` pixels of ``largest``, from the first on; halving drops what
+    is left over at the end, or fills it up. So only cells that are covered are compared, joined
+    until each part has ``_PIXELS``.
+    """
+    import numpy as np
+
+    covered = max(1, int(cells * min(1.0, length * scale / largest)))
+    cell = largest / cells
+    fitting = (n for n in (16, 8, 4, 2) if n <= covered and covered * cell >= n * _PIXELS * scale)
+    count = next(fitting, 1)
+    parts = []
+    for first, end in pairwise(round(part * covered / count) for part in range(count + 1)):
+        begins, ends = first * cell, min(end * cell, length * scale)
+        pixels = slice(int(begins / scale), ceil(ends / scale))
+        edges = np.arange(pixels.start, pixels.stop + 1) * float(scale)
+        weights = np.diff(np.clip(edges, begins, ends))
+        parts.append(_Part(slice(first, end), pixels, weights / weights.sum()))
+    return parts
 
 
 def _mean(pixels: Any) -> Any:

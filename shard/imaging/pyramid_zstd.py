@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any
 
 from shard.errors import MissingExtra
@@ -40,6 +41,19 @@ def recompress(plain: Path, target: Path, options: PyramidOptions) -> None:
                 subifds=len(pages) - 1 if below and number == 0 else 0,
                 **_facts(page, options),
             )
+    if below:
+        _unchain(tifffile, target)
+
+
+def _unchain(tifffile: Any, path: Path) -> None:
+    """Let no sub-IFD name the next: tifffile chains them, and the first page lists each already."""
+    with tifffile.TiffFile(path, mode="r+") as file:
+        form, handle = file.tiff, file.filehandle
+        for offset in file.pages[0].subifds or ():
+            handle.seek(offset)
+            (count,) = struct.unpack(form.tagnoformat, handle.read(form.tagnosize))
+            handle.seek(offset + form.tagnosize + count * form.tagsize)
+            handle.write(struct.pack(form.offsetformat, 0))
 
 
 def _facts(page: Any, options: PyramidOptions) -> dict[str, Any]:

@@ -25,10 +25,10 @@ def verify_tiles(base: Path, made: Made, options: PyramidOptions) -> None:
     """
     check = {"dzi": _deep_zoom, "iiif3": _iiif, "zoomify": _zoomify}[options.format]
     with only_refusals(base.name):
-        smallest, largest = check(base, made.size, options.tile_size)
+        smallest, scale, largest = check(base, made.size, options.tile_size)
         for path in [smallest, *largest]:
             require(path.is_file() and path.stat().st_size > 0, f"{path.name} is missing")
-        check_picture(_pixels(smallest), made)
+        check_picture(_pixels(smallest), made, scale)
         count = len(largest)
         for index in {round(step * (count - 1) / (SAMPLE - 1)) for step in range(SAMPLE)}:
             _pixels(largest[index])
@@ -43,13 +43,14 @@ def _pixels(path: Path) -> Any:
     return pixels if pixels.ndim > 2 else pixels[:, :, None]  # noqa: PLR2004 - grey has no third axis
 
 
-def _deep_zoom(base: Path, size: Size, tile: int) -> tuple[Path, list[Path]]:
-    """Return the one tile that shows all, and the largest level's; every level is complete."""
+def _deep_zoom(base: Path, size: Size, tile: int) -> tuple[Path, int, list[Path]]:
+    """Return the one tile that shows all, its scale, and the largest level's; none is missing."""
     text = base.with_name(base.name + ".dzi").read_text()
     _require_size(size, (_number(text, r'Width="(\d+)"'), _number(text, r'Height="(\d+)"')))
     folder = base.with_name(base.name + "_files")
     top = ceil(log2(max(size))) if max(size) > 1 else 0
     smallest = largest = None
+    scale = 1
     for level in range(top, -1, -1):
         width, height = (ceil(side / 2 ** (top - level)) for side in size)
         names = [
@@ -59,14 +60,14 @@ def _deep_zoom(base: Path, size: Size, tile: int) -> tuple[Path, list[Path]]:
         _require_all(paths)
         largest = largest or paths
         if smallest is None and len(paths) == 1:
-            smallest = paths[0]
+            smallest, scale = paths[0], 2 ** (top - level)
     if smallest is None or largest is None:
         raise refused("it has no level that is one tile")
-    return smallest, largest
+    return smallest, scale, largest
 
 
-def _zoomify(base: Path, size: Size, tile: int) -> tuple[Path, list[Path]]:
-    """Return the first tier's tile and the last one's; as many as the description says."""
+def _zoomify(base: Path, size: Size, tile: int) -> tuple[Path, int, list[Path]]:
+    """Return the first tier's tile, its scale, and the last tier's; as many as it is said."""
     text = (base / "ImageProperties.xml").read_text()
     _require_size(size, (_number(text, r'WIDTH="(\d+)"'), _number(text, r'HEIGHT="(\d+)"')))
     tiles = {path.stem: path for path in base.glob("TileGroup*/*.jpg")}
@@ -77,11 +78,11 @@ def _zoomify(base: Path, size: Size, tile: int) -> tuple[Path, list[Path]]:
     names = [f"{tier}-{x}-{y}" for y in range(rows) for x in range(columns)]
     missing = [name for name in names if name not in tiles]
     require(not missing, f"{len(missing)} tiles of the largest level are missing")
-    return tiles["0-0-0"], [tiles[name] for name in names]
+    return tiles["0-0-0"], 2**tier, [tiles[name] for name in names]
 
 
-def _iiif(base: Path, size: Size, tile: int) -> tuple[Path, list[Path]]:
-    """Return the whole at its smallest and the tiles at full size; every level is complete."""
+def _iiif(base: Path, size: Size, tile: int) -> tuple[Path, int, list[Path]]:
+    """Return the whole at its smallest, its scale, and the tiles at full size; none is missing."""
     info = json.loads((base / "info.json").read_text())
     _require_size(size, (info["width"], info["height"]))
     factors = info["tiles"][0]["scaleFactors"]
@@ -99,7 +100,7 @@ def _iiif(base: Path, size: Size, tile: int) -> tuple[Path, list[Path]]:
     names = [f"{one['width']},{one['height']}" for one in info["sizes"]]
     wholes = [base / "full" / name / "0" / "default.jpg" for name in [*names, "max"]]
     _require_all(wholes)
-    return wholes[0], largest or wholes[-1:]
+    return wholes[0], factors[-1], largest or wholes[-1:]
 
 
 def _require_size(wanted: Size, found: Size) -> None:
