@@ -75,7 +75,7 @@ def _render(job: Job, recipe: Recipe) -> None:
     if job.original is not None and source.format in formats.OUTPUT_FORMATS:
         job.original.content_type = formats.content_type(Format(source.format))
     unsettled = set(job.work.renditions) - set(job.settled)
-    wanted = [r for r in recipe.renditions if r.name in unsettled]
+    wanted = [r for r in (*recipe.renditions, *job.work.also) if r.name in unsettled]
     keys = {
         r.name: recipe.layout.output_key(job.work.item.key, r, imaging.output_format(source, r))
         for r in wanted

@@ -108,7 +108,7 @@ class Work:
     with others: the worker learns the real key from the content, compares it with ``claimed``
     (output key -> the source key that owns it) and judges freshness itself from ``existing``.
     ``alone``: no other item is in any worker's hand. ``order`` is told where pyramids are made,
-    ``site`` where the recipe has several.
+    ``site`` where the recipe has several. ``also`` are renditions that the recipe does not have.
     """
 
     number: int
@@ -121,6 +121,7 @@ class Work:
     existing: Mapping[str, Item] = field(default_factory=lambda: _NO_ITEMS)
     order: Order | None = None
     site: str = ""
+    also: tuple[Rendition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

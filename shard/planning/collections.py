@@ -27,13 +27,14 @@ from typing import TYPE_CHECKING, Final
 
 from shard.errors import SettingError
 from shard.model import Fit, Format
-from shard.planning import formats
+from shard.planning import formats, reach
 from shard.planning.freshness import decide
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from shard.model import Item, Rendition
+    from shard.planning.reach import Reach
 
 NAME: Final = "collections"
 ORIGINALS: Final = "originals"
@@ -168,6 +169,10 @@ class Collections:
         """Return the group that a thumbnail's key belongs to; any other key is its own."""
         name = parse_thumbnail(output_key)
         return output_key if name is None else name.group
+
+    def reach(self, key: str) -> Reach:
+        """Return where the originals lie that could share an output: those of folder and stem."""
+        return reach.of_stem(key)
 
     def is_leftover(self, output_key: str, keys: Sequence[str]) -> bool:
         """Tell whether this is a thumbnail, of whatever scale, of none of these; see ``match``."""

@@ -29,12 +29,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from shard.errors import SettingError
 from shard.model import Format
-from shard.planning import collections, formats
+from shard.planning import collections, formats, reach
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shard.model import Rendition
+    from shard.planning.reach import Reach
 
 _PLACEHOLDERS: Final = ("dir", "name", "stem", "ext", "rendition", "run")
 _FOLDER: Final = "{dir}/"  # vanishes as one where a key has no folder
@@ -88,6 +89,9 @@ class Layout(Protocol):
 
 class Reversible(Layout, Protocol):
     """A layout that knows its own outputs without their sources: so they can be verified."""
+
+    def reach(self, key: str) -> Reach:
+        """Return where all keys lie that could ever share an output key with this one."""
 
     def is_leftover(self, output_key: str, keys: Sequence[str]) -> bool:
         """Tell whether an object of the output is one of this layout's that has lost its source.
@@ -145,6 +149,10 @@ class Pattern:
         while output_key.endswith(_APPENDED):
             output_key = output_key[: output_key.rindex(".")]
         return output_key
+
+    def reach(self, key: str) -> Reach:
+        """Return where all keys lie that could ever share an output key with this one."""
+        return reach.of_pattern(key, self.parts)
 
     def is_leftover(self, output_key: str, keys: Sequence[str]) -> bool:
         """Tell whether the pattern can have made this key, and of none of these."""
