@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from shard.errors import SettingError
 from shard.planning.marking import EventSettings
-from shard.planning.settings import TaskSettings
+from shard.planning.settings import VARIABLES, TaskSettings
+from shard.planning.thumb_settings import THUMB_VARIABLES, ThumbSettings
 from shard.planning.variables import Reader, Variable
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ SERVICE_VARIABLES = (
     Variable("TRUSTED_PROXIES", "127.0.0.1", "whose X-Forwarded-For and -Proto are believed"),
     Variable("ACCESS_LOG", "yes", "a line for each request", is_switch=True),
     Variable("EVENTS_TOKEN", None, "what callers of POST /events must show"),
+    *THUMB_VARIABLES,
 )
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -59,14 +61,18 @@ class RequestLimits:
 class ServiceSettings:
     """All that the service needs to be told. Times in seconds, sizes in bytes.
 
-    ``sources``: what ``/thumb`` serves. ``events``: how ``POST /events`` writes markers, ``None``
-    where it does not.
+    ``sources``: what ``/thumb`` serves. ``workers`` and ``memory_limit`` are for all server
+    processes together, ``None``: what there is. ``events``: how ``POST /events`` writes markers,
+    ``None`` where it does not.
     """
 
     host: str
     port: int
     processes: int
     sources: tuple[Source, ...]
+    thumbs: ThumbSettings
+    workers: int | None
+    memory_limit: int | None
     limits: RequestLimits
     root_path: str
     trusted_proxies: str
@@ -78,7 +84,8 @@ class ServiceSettings:
     @classmethod
     def parse(cls, env: Mapping[str, str]) -> ServiceSettings:
         """Read the variables. Raises ``SettingError`` for the first that is missing or wrong."""
-        read = Reader(env, (*SERVICE_VARIABLES, Variable("GRACE", "8", "")))
+        shared = [v for v in VARIABLES if v.name in ("GRACE", "WORKERS", "MEMORY_LIMIT")]
+        read = Reader(env, (*SERVICE_VARIABLES, *shared))
         sources = _sources(env, read.text("THUMB_SOURCES"))
         events = EventSettings.of(env) if env.get("PROCESS_BUCKET") else None
         if not sources and events is None and not env.get("ARCHIVE_API_URL"):
@@ -92,6 +99,9 @@ class ServiceSettings:
             port=read.whole("PORT", 0, _PORTS) or 0,
             processes=read.whole("PROCESSES", 1, 256) or 1,
             sources=sources,
+            thumbs=ThumbSettings.parse(read),
+            workers=read.whole("WORKERS", 1, 1024),
+            memory_limit=read.size("MEMORY_LIMIT"),
             limits=RequestLimits(
                 seconds=read.positive_seconds("REQUEST_TIMEOUT") or 60.0,
                 at_once=read.whole("MAX_REQUESTS", 1, 1_000_000) or 512,

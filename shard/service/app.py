@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 import shard
-from shard.service import errors, events, health
+from shard.service import errors, events, health, thumb_route, workers
 from shard.service.gate import Gate
 from shard.service.metrics import Metrics
 from shard.service.readiness import Readiness
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from shard.planning.service_settings import ServiceSettings
 
-PARTS = (health.PART, events.PART)
+PARTS = (health.PART, events.PART, workers.PART, thumb_route.PART)
 """In the order in which routes are tried: what takes any name (``/{frame_id}/``) comes last."""
 
 

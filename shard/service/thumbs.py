@@ -1,0 +1,213 @@
+"""Thumbnails on request: what the batch made, or made now, at its key, with its bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import time
+from dataclasses import dataclass, replace
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio.to_thread
+
+from shard.errors import ObjectMissing, ShardError, StorageError
+from shard.model import Status
+from shard.planning import formats, freshness
+from shard.service import conditions, thumb_errors
+from shard.service.refusal import Refusal
+from shard.service.shelf import Lately, Picture, Shelf, etag_of
+from shard.service.single_flight import SingleFlight
+from shard.service.wishes import Wish, Wishes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.responses import Response
+    from starlette.types import Scope
+
+    from shard.execution.on_demand import Made, OnDemand
+    from shard.execution.served import Seen, ServedSite
+    from shard.execution.work import Work
+    from shard.model import Item, Outcome
+    from shard.planning.service_settings import ServiceSettings
+    from shard.service.metrics import Metrics
+
+_LONGEST_CHAIN: Final = 16
+_FAILURES: Final = 10_000
+_THREADS: Final = 64
+
+
+@dataclass(slots=True)
+class _Failure:
+    """``source`` is the fingerprint of the image that failed, "" where there is none."""
+
+    status: int
+    reason: str
+    message: str
+    source: str
+    checked: float
+
+    @property
+    def refusal(self) -> Refusal:
+        return Refusal(self.status, self.reason, self.message)
+
+
+class Thumbs:
+    """The thumbnails of one server process."""
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        sites: Mapping[str, ServedSite],
+        on_demand: OnDemand,
+        metrics: Metrics,
+    ) -> None:
+        self._settings, self._seconds = settings.thumbs, settings.limits.seconds
+        self._wishes = Wishes(sites, settings.thumbs.signing_key)
+        self._on_demand, self._metrics = on_demand, metrics
+        self._shelf = Shelf(settings.thumbs.cache_memory)
+        self._failures = Lately[_Failure](settings.thumbs.failure, _FAILURES)
+        self._flights = SingleFlight[tuple[Picture, str]]()
+        self._threads = anyio.CapacityLimiter(_THREADS)
+
+    async def answer(self, scope: Scope) -> Response:
+        """Answer a request. Raises ``Refusal`` and ``StorageError``."""
+        try:
+            wish = self._wishes.read(scope)
+            picture, origin = self._at_hand(wish) or await self._flights.share(
+                wish.place, functools.partial(self._bring, wish)
+            )
+        except Refusal as refusal:
+            self._metrics.failed("thumb", refusal.reason)
+            raise
+        except StorageError as error:
+            self._metrics.failed("thumb", error.reason)
+            raise
+        if conditions.is_current(scope["headers"], picture.etag, picture.modified):
+            self._metrics.served("thumb", "unchanged")
+            return conditions.Raw(304, conditions.kept(picture.headers), b"")
+        self._metrics.served("thumb", origin)
+        return conditions.Raw(200, picture.headers, picture.data)
+
+    def _at_hand(self, wish: Wish) -> tuple[Picture, str] | None:
+        """Return what needs no store. Raises the refusal that still holds."""
+        now, place = time.monotonic(), wish.place
+        picture = self._shelf.get(place)
+        if picture is not None and now - picture.checked < self._settings.fresh:
+            return picture, "memory"
+        failure = self._failures.get(place, now)
+        if failure is not None and now - failure.checked < self._settings.fresh:
+            raise failure.refusal
+        return None
+
+    async def _bring(self, wish: Wish) -> tuple[Picture, str]:
+        """Bring a picture from the store, or have it made; what fails lastingly is remembered."""
+        source = ""
+        try:
+            seen, picture = await self._in_thread(self._look, wish)
+            source = seen.item.fingerprint
+            origin = "store"
+            if picture is None:
+                outcome = await self._make(wish, seen)
+                picture = await self._in_thread(self._fetch, wish, outcome.output, seen.item)
+                origin = "made"
+        except Refusal as refusal:
+            self._remember(wish, refusal, source)
+            raise
+        except StorageError:
+            raise
+        except ShardError as error:
+            told = thumb_errors.of_error(error)
+            self._remember(wish, told, source)
+            raise told from None
+        self._shelf.put(wish.place, picture)
+        return picture, origin
+
+    def _remember(self, wish: Wish, refusal: Refusal, source: str) -> None:
+        self._shelf.drop(wish.place)
+        if thumb_errors.is_lasting(refusal):
+            now = time.monotonic()
+            facts = (refusal.status, refusal.reason, refusal.message)
+            self._failures.put(wish.place, _Failure(*facts, source, now), now)
+
+    def _look(self, wish: Wish) -> tuple[Seen, Picture | None]:
+        """Ask the stores; return the picture too, if there is a fresh one."""
+        now = time.monotonic()
+        seen = wish.site.look(wish.key, wish.rendition)
+        fingerprint = seen.item.fingerprint
+        failure = self._failures.get(wish.place, now)
+        if failure is not None and failure.source and failure.source == fingerprint:
+            failure.checked = now
+            raise failure.refusal
+        if seen.winner is not None:
+            message = f"{seen.winner!r} has the same output key and comes first"
+            raise Refusal(409, "collision", message)
+        kept = self._shelf.get(wish.place)
+        if kept is not None and kept.source == fingerprint and _has(seen.existing, kept.output):
+            kept.checked = now
+            return seen, kept
+        if not seen.contested:
+            decision = freshness.decide(seen.item, seen.existing)
+            if not decision.needed:
+                with contextlib.suppress(ObjectMissing):  # gone since: then it is to be made
+                    return seen, self._fetch(wish, decision.output, seen.item)
+        return seen, None
+
+    def _fetch(self, wish: Wish, output: str | None, source: Item) -> Picture:
+        """Return what lies at an output key."""
+        if output is None:
+            raise RuntimeError(f"{wish.key!r} was made, but nobody says where")
+        item, data = wish.site.fetch(output)
+        etag, modified = etag_of(data), item.modified
+        fmt = formats.format_for_extension(formats.extension(output))
+        kind = formats.content_type(fmt) if fmt else "application/octet-stream"
+        said = {
+            "content-type": kind,
+            "content-length": str(len(data)),
+            "etag": etag,
+            "cache-control": self._settings.cache_control,
+        }
+        if modified is not None:
+            said["last-modified"] = format_datetime(modified.replace(microsecond=0), usegmt=True)
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in said.items()]
+        checked = time.monotonic()
+        return Picture(data, etag, headers, modified, source.fingerprint, item, checked)
+
+    async def _make(self, wish: Wish, seen: Seen) -> Outcome:
+        """Have a rendition made, after those images that could have its output key first."""
+        if len(seen.works) > _LONGEST_CHAIN:
+            message = f"{len(seen.works) - 1} images come first that could have its output key"
+            raise Refusal(409, "collision", message)
+        claimed: dict[str, str] = {}
+        begun = time.perf_counter()
+        outcomes: tuple[Outcome, ...] = ()
+        for work in seen.works:
+            made = await self._made(replace(work, claimed=dict(claimed)))
+            outcomes = made.outcomes
+            for key in made.claims or _predicted(wish, work):
+                claimed.setdefault(key, work.item.key)
+        self._metrics.rendered("thumb", time.perf_counter() - begun)
+        (outcome,) = (one for one in outcomes if one.rendition == wish.rendition.name)
+        if outcome.status is Status.FAILED:
+            raise thumb_errors.of_outcome(outcome)
+        return outcome
+
+    async def _made(self, work: Work) -> Made:
+        return await asyncio.wrap_future(self._on_demand.make(work, self._seconds))
+
+    async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        return await anyio.to_thread.run_sync(
+            call, *arguments, abandon_on_cancel=True, limiter=self._threads
+        )
+
+
+def _has(existing: tuple[Item, ...], output: Item) -> bool:
+    return any((one.key, one.fingerprint) == (output.key, output.fingerprint) for one in existing)
+
+
+def _predicted(wish: Wish, work: Work) -> list[str]:
+    """Return the output keys that an item's name suggests, where its content told nothing."""
+    layout = wish.site.layout(wish.rendition)
+    return [layout.candidates(work.item.key, r)[0] for r in layout.renditions]
