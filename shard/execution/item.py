@@ -82,10 +82,11 @@ def _render(job: Job, recipe: Recipe) -> None:
     }
     if job.work.contested:
         wanted = list(_uncontested(job, wanted, keys, overwrite=recipe.overwrite))
-    if not wanted or not fits(job, source.peak_memory(wanted), recipe):
+    family = job.work.also or recipe.renditions
+    if not wanted or not fits(job, source.peak_memory(family), recipe):
         return
     job.claims.extend(keys[r.name] for r in wanted)
-    thumbnails = imaging.render(source, wanted, recipe.limits)
+    thumbnails = imaging.render(source, wanted, recipe.limits, family)
     for thumbnail in thumbnails:
         job.thumbnails.append((keys[thumbnail.rendition.name], thumbnail))
         for stage in ("resize", "encode"):

@@ -54,24 +54,42 @@ class Decoded:
     ms: float
 
 
-def render(source: Source, renditions: Sequence[Rendition], limits: Limits) -> list[Thumbnail]:
-    """Return a thumbnail for each rendition, in their order. Raises ``ImageError`` only."""
+def render(
+    source: Source,
+    renditions: Sequence[Rendition],
+    limits: Limits,
+    family: Sequence[Rendition] = (),
+) -> list[Thumbnail]:
+    """Return a thumbnail for each rendition, in their order. Raises ``ImageError`` only.
+
+    ``family`` are all that the job makes of an image: each rendition's bytes are those that it has
+    when the whole family is made at once, whichever of them are asked for.
+    """
     with boundary.only_image_errors(source.format, complete=True):
-        return _render(source, renditions, limits)
+        return _render(source, renditions, limits, [r for r in family if r not in renditions])
 
 
-def _render(source: Source, renditions: Sequence[Rendition], limits: Limits) -> list[Thumbnail]:
+def _render(
+    source: Source, renditions: Sequence[Rendition], limits: Limits, others: Sequence[Rendition]
+) -> list[Thumbnail]:
     started = perf_counter()
-    plans = [geometry.plan(source.size, rendition) for rendition in renditions]
-    raster = source.decode(source.want(renditions), limits)
+    family = [*renditions, *others]
+    plans = [geometry.plan(source.size, rendition) for rendition in family]
+    raster = source.decode(source.want(family), limits)
     decoded = Decoded(
         source, raster, Ladder(raster, source.orientation), limits, _ms_since(started)
     )
     largest_first = sorted(
-        range(len(plans)), key=lambda at: -plans[at].scaled[0] * plans[at].scaled[1]
+        range(len(plans)),
+        key=lambda at: (-plans[at].scaled[0] * plans[at].scaled[1], family[at].name),
     )
-    made = {at: _one(decoded, plans[at], renditions[at]) for at in largest_first}
-    return [made[at] for at in range(len(plans))]
+    made: dict[int, Thumbnail] = {}
+    for at in largest_first:
+        if at < len(renditions):
+            made[at] = _one(decoded, plans[at], family[at])
+        elif len(made) < len(renditions) and not (rung := _scaled(plans[at], family[at])).crops:
+            decoded.ladder.make(rung)  # a smaller one may stand on it
+    return [made[at] for at in range(len(renditions))]
 
 
 def _one(decoded: Decoded, plan: Plan, rendition: Rendition) -> Thumbnail:
@@ -106,12 +124,18 @@ def _pixels(
     decoded: Decoded, plan: Plan, rendition: Rendition, *, keep_icc: bool
 ) -> tuple[Image.Image, tuple[str, ...]]:
     """Return the resized, cropped picture in sRGB, and what there is to note."""
-    smart = rendition.gravity in geometry.SMART_GRAVITIES and plan.crops
-    image = decoded.ladder.make(plan.whole if smart else plan)
+    scaled = _scaled(plan, rendition)
+    image = decoded.ladder.make(scaled)
     image, notes = colour.finish(image, decoded.raster.icc, keep_profile=keep_icc)
-    if smart:
+    if scaled is not plan:
         image = libvips.smart_crop(image, plan.size, rendition.gravity)
     return image, notes
+
+
+def _scaled(plan: Plan, rendition: Rendition) -> Plan:
+    """Return what is scaled: where the content chooses the crop, the whole first."""
+    smart = rendition.gravity in geometry.SMART_GRAVITIES and plan.crops
+    return plan.whole if smart else plan
 
 
 def _animation(decoded: Decoded, plan: Plan, rendition: Rendition, output: Format) -> bytes:

@@ -106,12 +106,11 @@ class Thumbs:
         """Bring a picture from the store, or have it made; what fails lastingly is remembered."""
         source = ""
         try:
-            seen, picture = await self._in_thread(self._look, wish)
-            source = seen.item.fingerprint
-            origin = "store"
-            if picture is None:
+            seen, found = await self._in_thread(self._look, wish)
+            source, origin = seen.item.fingerprint, "store"
+            if found is None:
                 outcome = await self._make(wish, seen)
-                picture = await self._in_thread(self._fetch, wish, outcome.output, seen.item)
+                found = await self._in_thread(self._fetch, wish, outcome.output, seen.item)
                 origin = "made"
         except Refusal as refusal:
             self._remember(wish, refusal, source)
@@ -122,8 +121,10 @@ class Thumbs:
             told = thumb_errors.of_error(error)
             self._remember(wish, told, source)
             raise told from None
-        self._shelf.put(wish.place, picture)
-        return picture, origin
+        if isinstance(found, _Failure):
+            raise found.refusal
+        self._shelf.put(wish.place, found)
+        return found, origin
 
     def _remember(self, wish: Wish, refusal: Refusal, source: str) -> None:
         self._shelf.drop(wish.place)
@@ -132,15 +133,15 @@ class Thumbs:
             facts = (refusal.status, refusal.reason, refusal.message)
             self._failures.put(wish.place, _Failure(*facts, source, now), now)
 
-    def _look(self, wish: Wish) -> tuple[Seen, Picture | None]:
-        """Ask the stores; return the picture too, if there is a fresh one."""
+    def _look(self, wish: Wish) -> tuple[Seen, Picture | _Failure | None]:
+        """Ask the stores; return the picture too, if there is a fresh one, or why there is none."""
         now = time.monotonic()
         seen = wish.site.look(wish.key, wish.rendition)
         fingerprint = seen.item.fingerprint
         failure = self._failures.get(wish.place, now)
         if failure is not None and failure.source and failure.source == fingerprint:
             failure.checked = now
-            raise failure.refusal
+            return seen, failure
         if seen.winner is not None:
             message = f"{seen.winner!r} has the same output key and comes first"
             raise Refusal(409, "collision", message)

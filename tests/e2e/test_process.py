@@ -58,6 +58,20 @@ def test_empty_and_stale_outputs_are_made_again(tmp_path: Path) -> None:
     assert (tmp_path / "out/empty.jpg").stat().st_size > 0
 
 
+def test_what_is_made_again_alone_has_the_same_bytes(tmp_path: Path) -> None:
+    """A task that was killed between two renditions of an image leaves the bucket as any other."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.jpg").write_bytes(picture(1600, 1200))
+    task = _task(tmp_path / "in", tmp_path / "out", RENDITIONS="large=500x500;small=40x40")
+    process(task)
+    before = outputs(tmp_path / "out")
+    (tmp_path / "out/a_small.jpg").unlink()
+
+    process(task)
+
+    assert outputs(tmp_path / "out") == before
+
+
 def test_one_bad_image_is_named_and_costs_only_itself(tmp_path: Path) -> None:
     """A corrupt image is in the ledger and the summary with its reason; the exit code is 1."""
     fill(tmp_path / "in", ["good.jpg"])

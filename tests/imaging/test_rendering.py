@@ -68,6 +68,26 @@ def test_same_bytes_beside_other_renditions() -> None:
     assert beside.data == alone.data
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+def test_one_of_a_family_has_the_bytes_that_it_has_among_them(kind: str) -> None:
+    """Whichever renditions are missing: what is made again is what was made at first."""
+    data = saved(photo(), kind)
+    family = [
+        _with(name="large", width=150, height=150),
+        _with(name="clever", width=90, height=40, fit=Fit.COVER, gravity="attention"),
+        _with(name="cut", width=70, height=20, fit=Fit.COVER),
+        _with(name="small", width=20, height=20),
+        _with(name="tiny", width=9, height=9),
+    ]
+    together = {t.rendition.name: t.data for t in render(open_image(data, LIMITS), family, LIMITS)}
+
+    alone = {
+        one.name: render(open_image(data, LIMITS), [one], LIMITS, family)[0].data for one in family
+    }
+
+    assert alone == together
+
+
 @pytest.mark.parametrize("output", [Format.JPEG, Format.PNG, Format.WEBP, Format.AVIF])
 def test_nothing_but_the_picture_is_kept(output: Format) -> None:
     """EXIF, XMP, profile, comment and resolution of the source are not in the output."""

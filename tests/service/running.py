@@ -39,6 +39,13 @@ class Running:
         """Ask for a path; options are headers."""
         return httpx.get(self.url + path, headers=options, timeout=_PATIENCE)
 
+    def metric(self, name: str) -> float:
+        """Return the sum of a metric's samples of this name."""
+        lines = self.get("/metrics").text.splitlines()
+        return sum(
+            float(line.rpartition(" ")[2]) for line in lines if re.match(f"{name}[ {{]", line)
+        )
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and return the exit code."""
         self.process.send_signal(number)
