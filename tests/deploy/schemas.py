@@ -53,14 +53,14 @@ def known(value: Any, shape: Any, path: str) -> None:
             known(inner, shape.member, f"{path}[{index}]")
 
 
-def cloud_run_v1(job: dict[str, Any]) -> None:
-    """Check a job by the discovery document of run.v1, which gcloud's messages are made from.
+def cloud_run_v1(manifest: dict[str, Any]) -> None:
+    """Check a Job or Service by the discovery document of run.v1, which gcloud's own is made from.
 
     Raises ``ValueError`` for an unknown field or a wrong type.
     """
     folder = resources.files("googleapiclient.discovery_cache.documents")
     document = json.loads((folder / "run.v1.json").read_text("utf-8"))
-    _walk(job, {"$ref": "Job"}, document["schemas"], "job")
+    _walk(manifest, {"$ref": manifest["kind"]}, document["schemas"], manifest["kind"])
 
 
 def _walk(value: Any, schema: dict[str, Any], schemas: dict[str, Any], path: str) -> None:

@@ -80,6 +80,7 @@ def variables_of(container: Any) -> dict[str, str]:
         ("cloudrun/job.yaml", schemas.cloud_run_v2),
         ("cloudrun/job-gcloud.yaml", schemas.cloud_run_v1),
         ("cloudrun/job-gcsfuse.yaml", schemas.cloud_run_v1),
+        ("cloudrun/service.yaml", schemas.cloud_run_v1),
         ("google-batch/job.json", schemas.google_batch),
         ("aws-batch/submit-job.json", schemas.aws_submit_job),
     ],

@@ -96,6 +96,17 @@ def test_cloud_run_runs(make: Make) -> None:
     )
 
 
+def test_cloud_run_serves(make: Make, tmp_path: Path) -> None:
+    """cloudrun-serve hands a copy of the service's template to gcloud once it is filled in."""
+    copy = tmp_path / "service.yaml"
+    text = (ROOT / "deploy/cloudrun/service.yaml").read_text("utf-8")
+    copy.write_text(text.replace("PROJECT", "acme"))
+    done = make("cloudrun-serve", f"SERVICE={copy}", "REGION=r1")
+
+    assert done.returncode == 0, done.stderr
+    assert make.recorded == [["gcloud", "run", "services", "replace", str(copy), "--region", "r1"]]
+
+
 def test_aws_batch_runs_an_array_and_a_single_task(make: Make) -> None:
     """batch-run submits an array of TASKS, and a plain job for one task, to the stack's queue."""
     for tasks in ("3", "1"):
@@ -185,6 +196,15 @@ def test_the_stack_is_deployed_with_its_parameters(make: Make) -> None:
             "INPUT is not set; accepted: gs://bucket/prefix, s3://bucket/prefix or /data/folder",
         ),
         ("slurm-run", "INPUT is not set; accepted: /data/folder or s3://bucket/prefix"),
+        (
+            "cloudrun-serve",
+            "SERVICE is not set; accepted: your copy of deploy/cloudrun/service.yam",
+        ),
+        (
+            "cloudrun-serve SERVICE=deploy/cloudrun/service.yaml",
+            "deploy/cloudrun/service.yaml says PROJECT; accepted: your own project, account and im",
+        ),
+        ("cloudrun-serve SERVICE=none.yaml", "none.yaml: No such file"),
         ("google-batch-logs", "JOB is not set; accepted: the name that google-batch-run printed"),
     ],
 )
