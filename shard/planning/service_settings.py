@@ -28,6 +28,7 @@ SERVICE_VARIABLES = (
     Variable("ROOT_PATH", None, "path below which a proxy shows the service, as /thumbnails"),
     Variable("TRUSTED_PROXIES", "127.0.0.1", "whose X-Forwarded-For and -Proto are believed"),
     Variable("ACCESS_LOG", "yes", "a line for each request", is_switch=True),
+    Variable("PAGE", "yes", "show browsers a page at /", is_switch=True),
     Variable("EVENTS_TOKEN", None, "what callers of POST /events must show"),
     *THUMB_VARIABLES,
 )
@@ -77,6 +78,7 @@ class ServiceSettings:
     root_path: str
     trusted_proxies: str
     access_log: bool
+    page: bool
     grace: float
     events: EventSettings | None
     events_token: str | None = field(repr=False)
@@ -112,6 +114,7 @@ class ServiceSettings:
             root_path=_root_path(read.text("ROOT_PATH")),
             trusted_proxies=read.text("TRUSTED_PROXIES") or "",
             access_log=read.switch("ACCESS_LOG"),
+            page=read.switch("PAGE"),
             grace=read.seconds("GRACE") or 0.0,
             events=events,
             events_token=_token(read.text("EVENTS_TOKEN")),

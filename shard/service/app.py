@@ -8,10 +8,22 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 import shard
-from shard.service import errors, events, health, thumb_route, workers
+from shard.service import (
+    documents,
+    errors,
+    events,
+    first_look,
+    health,
+    page,
+    pages,
+    thumb_route,
+    workers,
+)
+from shard.service.description import describe
 from shard.service.gate import Gate
 from shard.service.metrics import Metrics
 from shard.service.readiness import Readiness
+from shard.service.recent import Recent
 from shard.service.refusal import ErrorBody
 
 if TYPE_CHECKING:
@@ -20,15 +32,25 @@ if TYPE_CHECKING:
 
     from shard.planning.service_settings import ServiceSettings
 
-PARTS = (health.PART, events.PART, workers.PART, thumb_route.PART)
+PARTS = (
+    health.PART,
+    pages.PART,
+    documents.PART,
+    page.PART,
+    events.PART,
+    first_look.PART,
+    workers.PART,
+    thumb_route.PART,
+)
 """In the order in which routes are tried: what takes any name (``/{frame_id}/``) comes last."""
 
 
 def create_app(settings: ServiceSettings, metrics_folder: Path | None = None) -> FastAPI:
     """Return the application of one server process; ``metrics_folder`` as in ``Metrics``.
 
-    ``app.state`` holds ``settings``, ``metrics`` (``Metrics``), ``readiness`` (``Readiness``), and
-    what the parts open (``Part.opened``). Nothing is opened before its lifespan begins.
+    ``app.state`` holds ``settings``, ``metrics`` (``Metrics``), ``readiness`` (``Readiness``),
+    ``recent`` (``Recent``), and what the parts open (``Part.opened``). Nothing is opened before its
+    lifespan begins.
     """
     parts = [part for part in PARTS if part.wanted(settings)]
 
@@ -51,12 +73,19 @@ def create_app(settings: ServiceSettings, metrics_folder: Path | None = None) ->
         responses={"default": {"model": ErrorBody, "description": "any error"}},
     )
     app.state.settings = settings
+    app.state.metrics_folder = metrics_folder
     app.state.metrics = Metrics(metrics_folder)
+    app.state.recent = recent = Recent()
     app.state.readiness = Readiness()
     for part in parts:
         app.include_router(part.router)
     errors.install(app)
+    describe(app)
     app.add_middleware(
-        Gate, limits=settings.limits, metrics=app.state.metrics, access_log=settings.access_log
+        Gate,
+        limits=settings.limits,
+        metrics=app.state.metrics,
+        recent=recent,
+        access_log=settings.access_log,
     )
     return app

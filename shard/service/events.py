@@ -13,7 +13,7 @@ from starlette.requests import Request  # noqa: TC002 - FastAPI reads annotation
 from starlette.responses import Response
 
 from shard.service.part import Part
-from shard.service.refusal import Refusal
+from shard.service.refusal import ErrorBody, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,7 +44,12 @@ class Received(BaseModel):
 @router.post(
     "/events",
     response_model=Received,
-    responses={400: {"model": Received}, 503: {"model": Received}},
+    response_description="done, or nothing wanted",
+    responses={
+        400: {"model": Received, "description": "a record cannot be read"},
+        401: {"model": ErrorBody, "description": "EVENTS_TOKEN is set, and was not shown"},
+        503: {"model": Received, "description": "the store failed"},
+    },
     openapi_extra={"requestBody": {"content": {"application/json": {"schema": {}}}}},
 )
 async def receive(

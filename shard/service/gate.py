@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
     from shard.planning.service_settings import RequestLimits
     from shard.service.metrics import Metrics
+    from shard.service.recent import Recent
 
 _log = logging.getLogger("shard")
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _GIVEN_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_OK: Final = 200
 NO_ROUTE: Final = "(none)"
 _ALWAYS: Final = (
     (b"access-control-allow-origin", b"*"),
@@ -87,10 +89,16 @@ class Gate:
     """An ASGI middleware. ``GET``'s routes answer ``HEAD`` too; ``OPTIONS`` is answered here."""
 
     def __init__(
-        self, app: ASGIApp, limits: RequestLimits, metrics: Metrics, *, access_log: bool = True
+        self,
+        app: ASGIApp,
+        limits: RequestLimits,
+        metrics: Metrics,
+        recent: Recent,
+        *,
+        access_log: bool = True,
     ) -> None:
         self._app, self._limits, self._metrics = app, limits, metrics
-        self._access_log = access_log
+        self._recent, self._access_log = recent, access_log
         self._at_once = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -181,6 +189,8 @@ class Gate:
         seconds = time.perf_counter() - exchange.begun
         method = exchange.method if exchange.method in _METHODS else "other"
         self._metrics.answered(method, exchange.route, exchange.status, seconds)
+        if exchange.status == _OK:
+            self._recent.note(exchange.route, exchange.scope)
         if self._access_log:
             facts: dict[str, Any] = {
                 "method": exchange.method,

@@ -46,13 +46,18 @@ def _readiness(request: Request) -> Readiness:
     return readiness
 
 
-@router.get("/healthz")
+@router.get("/healthz", response_description="alive")
 async def healthz() -> Health:
     """Tell that the process is alive."""
     return Health(status="ok")
 
 
-@router.get("/readyz", response_model=Ready, responses={503: {"model": NotReady}})
+@router.get(
+    "/readyz",
+    response_model=Ready,
+    response_description="everything is usable",
+    responses={503: {"model": NotReady, "description": "some part is not usable"}},
+)
 async def readyz(
     request: Request, readiness: Annotated[Readiness, Depends(_readiness)]
 ) -> Response:
@@ -69,13 +74,13 @@ async def readyz(
     return JSONResponse(body.model_dump(), 503, headers)
 
 
-@router.get("/metrics", response_class=PlainTextResponse)
+@router.get("/metrics", response_class=PlainTextResponse, response_description="the counters")
 def metrics(metrics: Annotated[Metrics, Depends(_metrics)]) -> Response:
     """Return the counters of all server processes in Prometheus' text format."""
     return Response(metrics.exposition(), headers={"content-type": CONTENT_TYPE})
 
 
-@router.get("/robots.txt", response_class=PlainTextResponse)
+@router.get("/robots.txt", response_class=PlainTextResponse, response_description="the rules")
 async def robots() -> PlainTextResponse:
     """Ask crawlers to stay away: each picture that they ask for may have to be made."""
     return PlainTextResponse("User-agent: *\nDisallow: /\n")
