@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
     import httpx
 
-_BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+_BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
 
 
-def _get(folder: Path, url: str, variables: dict[str, str] | None = None, **headers: str) -> str:
-    return _answer(folder, url, variables, **headers).text
+def _get(folder: Path, url: str, accept: str = "*/*") -> str:
+    return _answer(folder, url, accept).text
 
 
 def _answer(
-    folder: Path, url: str, variables: dict[str, str] | None = None, **headers: str
+    folder: Path, url: str, accept: str = "*/*", variables: dict[str, str] | None = None
 ) -> httpx.Response:
     async def ask() -> httpx.Response:
         async with service(folder, variables) as client:
-            return await client.get(url, headers=headers)
+            return await client.get(url, headers={"accept": accept})
 
     return asyncio.run(ask())
 
@@ -39,7 +39,7 @@ def _answer(
 @pytest.mark.parametrize(
     ("accept", "kind"),
     [
-        (_BROWSER["accept"], "text/html"),
+        (_BROWSER, "text/html"),
         ("*/*", "application/json"),
         ("application/json", "application/json"),
         ("text/plain", "text/plain"),
@@ -47,21 +47,21 @@ def _answer(
 )
 def test_each_client_gets_its_form(tmp_path: Path, accept: str, kind: str) -> None:
     """Browsers get a page, programs JSON, and text where it is asked for."""
-    answer = _answer(tmp_path, "/", accept=accept)
+    answer = _answer(tmp_path, "/", accept)
 
     assert answer.headers["content-type"].startswith(kind)
 
 
 def test_the_page_can_be_left_out(tmp_path: Path) -> None:
     """PAGE=no: browsers get what programs get."""
-    answer = _answer(tmp_path, "/", {"PAGE": "no"}, **_BROWSER)
+    answer = _answer(tmp_path, "/", _BROWSER, {"PAGE": "no"})
 
     assert answer.headers["content-type"] == "application/json"
 
 
 def test_programs_are_told_what_is_served(tmp_path: Path) -> None:
     """The description names renditions and the form of a thumbnail's URL."""
-    told = _answer(tmp_path, "/", {"RENDITIONS": "small=200x200;big=900x900"}).json()
+    told = _answer(tmp_path, "/", variables={"RENDITIONS": "small=200x200;big=900x900"}).json()
 
     assert told["renditions"] == ["small", "big"]
     assert told["thumbnail"] == "/thumb/{rendition}/{key}"
@@ -69,7 +69,7 @@ def test_programs_are_told_what_is_served(tmp_path: Path) -> None:
 
 def test_what_is_asked_for_is_escaped(tmp_path: Path) -> None:
     """A key full of markup stays a text, in the field and in the picture's address."""
-    page = _get(tmp_path, '/?rendition=x&key="><script>alert(1)</script>', **_BROWSER)
+    page = _get(tmp_path, '/?rendition=x&key="><script>alert(1)</script>', _BROWSER)
 
     assert "<script>alert" not in page
     assert "thumb/x/%22%3E%3Cscript%3Ealert%281%29%3C/script%3E" in page
@@ -78,7 +78,7 @@ def test_what_is_asked_for_is_escaped(tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["/", "/docs"])
 def test_pages_load_nothing_from_elsewhere(tmp_path: Path, url: str) -> None:
     """Every link is relative, every file that is named is there, and the policy allows no other."""
-    answer = _answer(tmp_path, url, **_BROWSER)
+    answer = _answer(tmp_path, url, _BROWSER)
     links = re.findall(r'(?:href|src|action)="([^"]*)"', answer.text)
     files = [link for link in links if link.startswith("static/")]
 
@@ -92,7 +92,7 @@ def test_pages_load_nothing_from_elsewhere(tmp_path: Path, url: str) -> None:
 
 def test_every_field_has_a_label(tmp_path: Path) -> None:
     """A screen reader can name all that is to be filled in."""
-    page = _get(tmp_path, "/", **_BROWSER)
+    page = _get(tmp_path, "/", _BROWSER)
     fields = set(re.findall(r'<(?:input|select) id="([^"]*)"', page))
 
     assert fields == set(re.findall(r'<label for="([^"]*)"', page))
