@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
+import urllib.request
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -105,3 +107,12 @@ def eventually(what: str, holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"not within a minute: {what}"
         time.sleep(0.02)
+
+
+def answers(url: str) -> bool:
+    """Tell whether a service is there and ready."""
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=30) as answer:  # noqa: S310 - our own
+            return bool(json.load(answer)["status"] == "ready")
+    except OSError:
+        return False

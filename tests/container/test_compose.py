@@ -1,4 +1,4 @@
-"""The laptop's compose file: its bucket is filled, and its four tasks make what one makes."""
+"""The laptop's compose file: it fills a bucket, its four tasks make what one makes, it serves."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.container.containers import image, podman
+from tests.container.containers import answers, eventually, image, podman
 from tests.program import ROOT, outputs, process
+from tests.servers import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +30,15 @@ class _Project:
 
     def __init__(self, folder: Path, server: S3Server) -> None:
         self.name = f"shard-{uuid.uuid4().hex[:8]}"
-        here = {"network_mode": "host", "environment": {"AWS_ENDPOINT_URL": server.url}}
+        here: dict[str, Any] = {
+            "network_mode": "host",
+            "environment": {"AWS_ENDPOINT_URL": server.url},
+        }
         self._override = folder / "host.yaml"
-        self._override.write_text(json.dumps({"services": dict.fromkeys(["fill", *_TASKS], here)}))
+        services = dict.fromkeys(["fill", *_TASKS, "serve"], here)
+        (self.port,) = free_ports(1)
+        services["serve"] = {**here, "environment": {**here["environment"], "PORT": f"{self.port}"}}
+        self._override.write_text(json.dumps({"services": services}))
         self._env = {
             **os.environ,
             "IMAGE": image(),
@@ -42,6 +49,7 @@ class _Project:
     def compose(self, *arguments: str) -> None:
         program = [sys.executable, str(Path(sys.executable).parent / "podman-compose")]
         files = ["-p", self.name, "-f", str(_FILE), "-f", str(self._override)]
+        files += ["--profile", "serve"]
         subprocess.run(
             [*program, *files, *arguments],
             env=self._env,
@@ -56,7 +64,11 @@ class _Project:
 
 @pytest.fixture
 def project(tmp_path: Path, seaweed: S3Server) -> Iterator[_Project]:
-    """Yield the project, down again afterwards."""
+    """Yield the project, its buckets there; down again afterwards."""
+    client = seaweed.client()
+    there = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+    for bucket in {"photos", "thumbs"} - there:
+        client.create_bucket(Bucket=bucket)
     project = _Project(tmp_path, seaweed)
     yield project
     project.compose("down")
@@ -64,9 +76,6 @@ def project(tmp_path: Path, seaweed: S3Server) -> Iterator[_Project]:
 
 def test_four_services_are_an_array(tmp_path: Path, project: _Project, seaweed: S3Server) -> None:
     """Each service is one task; together they make all."""
-    client = seaweed.client()
-    for bucket in ("photos", "thumbs"):
-        client.create_bucket(Bucket=bucket)
     project.compose("up", "-d", *_TASKS)
     codes = project.exit_codes()
     expected = tmp_path / "outside"
@@ -77,8 +86,17 @@ def test_four_services_are_an_array(tmp_path: Path, project: _Project, seaweed: 
             "RENDITIONS": "small=200x200",
         }
     )
-    listed = client.list_objects_v2(Bucket="thumbs")["Contents"]
+    listed = seaweed.client().list_objects_v2(Bucket="thumbs")["Contents"]
     made = {entry["Key"] for entry in listed if not entry["Key"].startswith(".shard")}
 
     assert codes == [0] * 4
     assert made == set(outputs(expected))
+
+
+def test_it_serves_beside_the_tasks(project: _Project) -> None:
+    """With its profile the service finds both buckets, and ends with 0 when it is asked to."""
+    project.compose("up", "-d", "serve")
+    eventually("an answer", lambda: answers(f"http://127.0.0.1:{project.port}"))
+    podman("kill", "--signal=TERM", f"{project.name}_serve_1")
+
+    assert int(podman("wait", f"{project.name}_serve_1")) == 0

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.container.containers import Container, ended, eventually, image, local_job
+from tests.container.containers import Container, answers, ended, eventually, image, local_job
 from tests.program import picture
 from tests.servers import free_ports
 
@@ -25,24 +23,12 @@ def _service(folder: Path, **variables: str) -> tuple[Container, str]:
     return job, f"http://127.0.0.1:{port}"
 
 
-def _answers(url: str) -> bool:
-    try:
-        return bool(_asked(f"{url}/readyz")["status"] == "ready")
-    except OSError:
-        return False
-
-
-def _asked(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - our own
-        return json.load(answer)
-
-
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_the_service_is_reached_from_outside_and_ends_well(tmp_path: Path, processes: str) -> None:
     """Nobody says HOST: it listens at all addresses; SIGTERM ends it with 0, as first process."""
     service, url = _service(tmp_path, PROCESSES=processes)
     running = service.start("shard", "serve")
-    eventually("an answer", lambda: _answers(url))
+    eventually("an answer", lambda: answers(url))
     service.signal("TERM")
     done = ended(running, 30)
 
