@@ -88,6 +88,8 @@ class Marked:
         """List the markers and keep this task's: siblings that could share an output together."""
         prefix, task = self.wanted.prefix, self.wanted.task
         with stop.at_once():
+            # A source that cannot be listed is a wrong setting, and no marker's failure.
+            next(iter(self.stores[0].list()), None)
             for item in self.desk.process.list(prefix=prefix):
                 if not markers.is_marker(item.key, prefix):
                     self.ignored["other_file"] += 1

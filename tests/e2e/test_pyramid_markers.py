@@ -93,6 +93,18 @@ def test_a_marker_of_another_bucket_is_left(seaweed: S3Server) -> None:
     assert [found["Key"] for found in left] == ["rbsc/a.jpg.json"]
 
 
+def test_a_source_that_is_not_there(moto_s3: S3Server) -> None:
+    """A wrong RBSC_BUCKET is a wrong setting (exit 2), not the failure of every marker."""
+    image, process = moto_s3.bucket("image"), moto_s3.bucket("process")
+    moto_s3.client().put_object(Bucket=process, Key="rbsc/a.jpg.json", Body=_of("a.jpg"))
+    places = {"RBSC_BUCKET": "no-such", "IMAGE_BUCKET": image, "PROCESS_BUCKET": process}
+    ran = shard("pyramid", "run", variables={**moto_s3.env, **places})
+
+    assert ran.returncode == 2
+    assert "s3://no-such: the bucket or folder does not exist" in ran.stderr
+    assert moto_s3.client().list_objects_v2(Bucket=process)["KeyCount"] == 1
+
+
 def test_a_decoder_that_crashes_costs_one_image(tmp_path: Path) -> None:
     """Its marker counts the attempt and says why; the others, and one that recovers, are made."""
     _put(tmp_path, {f"scans/{n}.jpg": picture(200 + n, 150) for n in range(4)})
@@ -118,7 +130,7 @@ def test_a_decoder_that_hangs_costs_one_image(tmp_path: Path) -> None:
     _put(tmp_path, {"scans/good.jpg": picture(200, 150), "scans/hung.jpg": b"HANG"})
     for key in ("good", "hung"):
         _put(tmp_path, {f"work/rbsc/{key}.jpg.json": _of(f"{key}.jpg")})
-    ran = _run(tmp_path, PYTHONPATH=f"{FAULTS}:{ROOT}", ITEM_TIMEOUT="1")
+    ran = _run(tmp_path, PYTHONPATH=f"{FAULTS}:{ROOT}", ITEM_TIMEOUT="5")
     said = json.loads((tmp_path / "work/rbsc/hung.jpg.json").read_bytes())
 
     assert ran.returncode == 1
