@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("shard.access")
 
 QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Routes that machines ask every few seconds: told only in debug logs while all is well."""
+"""Routes that machines ask every few seconds: told only in debug logs."""
 
 _SECRET: Final = re.compile(
     r"sig|token|secret|passw|auth|cred|key|hmac|session|x-amz-|x-goog-", re.IGNORECASE
@@ -43,7 +43,7 @@ def log(scope: Mapping[str, Any], facts: dict[str, Any]) -> None:
     """Write the line; ``facts``: method, route, status, ms, bytes and request_id."""
     status = facts["status"]
     level = logging.WARNING if status >= _WELL else logging.INFO
-    if facts["route"] in QUIET and status < _WELL:
+    if facts["route"] in QUIET:  # what is not ready is told by who looked
         level = logging.DEBUG
     if not _log.isEnabledFor(level):
         return

@@ -61,7 +61,7 @@ async def healthz() -> Health:
 async def readyz(
     request: Request, readiness: Annotated[Readiness, Depends(_readiness)]
 ) -> Response:
-    """Tell whether stores and render processes are usable; an answer holds for 5 seconds."""
+    """Tell whether stores and render processes are usable, as known for at most 5 seconds."""
     faults = await readiness.faults()
     parts = {name: faults.get(name, "ok") for name in readiness.names}
     if not faults:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("shard")
 
 _KEPT_SECONDS: Final = 5.0
+_UNREADY_SECONDS: Final = 1.0
 _PATIENCE: Final = 5.0
 
 
@@ -34,12 +35,17 @@ class Readiness:
     async def faults(self) -> dict[str, str]:
         """Return the parts that are not usable, each with a word why; empty: ready.
 
-        An answer holds for five seconds. Details go to the log, once for as long as they last.
+        An answer holds for five seconds, a bad one for one. Details go to the log, once for as long
+        as they last.
         """
         async with self._lock:
-            if time.monotonic() - self._asked > _KEPT_SECONDS:
+            kept = _UNREADY_SECONDS if self._answers else _KEPT_SECONDS
+            if time.monotonic() - self._asked > kept:
                 names = list(self._questions)
                 words = await asyncio.gather(*(self._ask(name) for name in names))
+                for name in self._answers:
+                    if not words[names.index(name)]:
+                        _log.info("ready again: %s", name)
                 self._answers = {n: word for n, word in zip(names, words, strict=True) if word}
                 self._asked = time.monotonic()
         return dict(self._answers)
