@@ -68,7 +68,7 @@ def render(job: Job, recipe: Recipe) -> None:
 
 def _render(job: Job, recipe: Recipe) -> None:
     started = time.perf_counter()
-    source = imaging.open_image(job.data, recipe.limits, job.work.item.key)
+    source = imaging.open_image(job.data, recipe.limits, job.work.item.key, recipe.fits)
     job.pixels_in = (source.width, source.height)
     job.notes = tuple(source.notes)
     job.ms["open"] = _ms_since(started)

@@ -18,7 +18,7 @@ from shard.execution import resources, run_record
 from shard.execution.runner import Bounds
 from shard.execution.session import Terms, open_pool
 from shard.execution.work import Memory, Recipe
-from shard.planning import limits
+from shard.planning import fits, limits
 from shard.planning.layout import parse_layout
 from shard.planning.location import below, default_output, output_base, run_stamp
 from shard.planning.renditions import canonical
@@ -184,6 +184,7 @@ class Opening:
             renditions=settings.renditions,
             layout=self.layout(record),
             limits=settings.limits,
+            fits=settings.fits,
             overwrite=settings.overwrite,
             readers=local if settings.source.scheme == "file" else threads,
             writers=local if output.scheme == "file" else threads,
@@ -212,6 +213,7 @@ class Opening:
             count=settings.task.count,
             version=shard.__version__,
             manifest=manifest,
+            fits=fits.canonical(settings.fits),
         )
         return replace(record, run=settings.task.run_id or self._own_run_id(record))
 

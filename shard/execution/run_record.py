@@ -23,6 +23,7 @@ class RunRecord:
     ``output`` is ``None`` where the default is used: it then follows from ``started`` and
     ``output_bucket``. ``renditions`` is the canonical text of ``planning.renditions``.
     ``manifest`` tells which inventory the slices are of, where the source is not listed.
+    ``fits`` is the canonical text of ``planning.fits``.
     ``upload``: the originals are copied too, so that thumbnails belong to the copies.
     """
 
@@ -38,6 +39,7 @@ class RunRecord:
     version: str
     manifest: str | None = None
     upload: bool = False
+    fits: str = ""
 
     def to_json(self) -> bytes:
         """Return the record as an indented JSON document."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from shard.planning import fits
 from shard.storage.base import NO_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shard.model import Item, Limits, Outcome, Rendition
+    from shard.planning.fits import FitsOptions
     from shard.planning.layout import Layout
     from shard.planning.pyramids import PyramidOptions
     from shard.storage.base import Headers, StorageOptions
@@ -86,6 +88,7 @@ class Recipe:
     metadata: Mapping[str, str] = field(default_factory=dict)
     shares: tuple[int, ...] = ()
     depth: int | None = None
+    fits: FitsOptions = fits.DEFAULT
     sites: Mapping[str, Recipe] = field(default_factory=dict)
 
     def of_worker(self, slot: int) -> Recipe:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+import zlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xff\x4f\xff\x51", "jpeg2000"),
     (b"8BPS\x00\x01", "psd"),
     (b"qoif", "qoi"),
+    (b"SIMPLE  =", "fits"),
     (b"\x00\x00\x01\x00", "ico"),
     (b"\x01\xda", "sgi"),
     (b"%!PS", "eps"),
@@ -80,6 +82,8 @@ _CFA = 32803
 _SHORT = 3
 """TIFF's 16-bit integer, left-aligned in the field for values."""
 _MAX_ENTRIES = 1_000
+_GZIP_HEAD = 65_536
+"""Bytes of a gzip file that hold its own header and the first inflated bytes."""
 
 
 def sniff(data: bytes) -> str | None:
@@ -155,7 +159,6 @@ _PATTERNS = (
     (re.compile(rb"P(?:[1-6][\s#]|[Ff]\s)"), "ppm"),
     (re.compile(rb"\x0a[\x00\x02\x03\x05]\x01[\x01\x02\x04\x08]"), "pcx"),
     (re.compile(rb".{0,1019}?%PDF-", re.DOTALL), "pdf"),
-    (re.compile(rb"\x1f\x8b\x08"), "svgz"),
 )
 
 
@@ -164,10 +167,21 @@ def _loose(data: bytes) -> str | None:
     for pattern, name in _PATTERNS:
         if pattern.match(data):
             return name
+    if data.startswith(b"\x1f\x8b\x08"):
+        return _gzip_kind(data)
     text = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
     if text[:1] == b"<" and _SVG.search(data[:65536]):
         return "svg"
     return "tga" if _is_tga(data) else None
+
+
+def _gzip_kind(data: bytes) -> str:
+    """Tell a gzipped FITS file from SVG, by the first bytes that inflate."""
+    try:
+        head = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(data[:_GZIP_HEAD], 16)
+    except zlib.error:
+        head = b""
+    return "fits" if head.startswith(b"SIMPLE  =") else "svgz"
 
 
 def _is_tga(data: bytes) -> bool:

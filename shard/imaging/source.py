@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 from shard.errors import ImageError
 from shard.imaging import boundary, geometry
-from shard.imaging.decoders import FORMATS, decoder_for
+from shard.imaging.decoders import FORMATS, decoder_for, fits_decoder
 from shard.imaging.decoders.base import GAP, Want
 from shard.imaging.sniff import REFUSED, sniff
 from shard.planning import formats
+from shard.planning.fits import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shard.imaging.decoders.base import Header, Raster
+    from shard.imaging.decoders.base import Decoder, Header, Raster
     from shard.imaging.geometry import Size
     from shard.model import Format, Limits, Rendition
+    from shard.planning.fits import FitsOptions
 
 _ANIMATED = frozenset({"gif", "webp", "avif", "heic", "jxl"})
 _SWAPPED = 5
@@ -30,6 +32,7 @@ class Source:
 
     data: bytes
     header: Header
+    decoder: Decoder
     notes: tuple[str, ...] = ()
 
     @property
@@ -80,7 +83,7 @@ class Source:
         """
         want = self.want(renditions)
         made = sum(4 * rendition.width * rendition.height for rendition in renditions)
-        return len(self.data) + decoder_for(self.format).memory(self.header, want) + 3 * made
+        return len(self.data) + self.decoder.memory(self.header, want) + 3 * made
 
     def want(self, renditions: Sequence[Rendition]) -> Want:
         """Return what to decode to, for all ``renditions`` at once."""
@@ -95,23 +98,25 @@ class Source:
 
     def decode(self, want: Want, limits: Limits) -> Raster:
         """Decode once for all; ``ImageError`` is all that it raises."""
-        decoder = decoder_for(self.format)
         complete = boundary.is_complete(self.format, self.data)
         try:
             with boundary.only_image_errors(self.format, complete=complete):
-                return decoder.decode(self.data, self.header, want)
+                return self.decoder.decode(self.data, self.header, want)
         except ImageError as error:
             if not (limits.accept_truncated and error.reason == "truncated"):
                 raise
         with boundary.only_image_errors(self.format, complete=complete):
-            raster = decoder.decode(self.data, self.header, replace(want, lenient=True))
+            raster = self.decoder.decode(self.data, self.header, replace(want, lenient=True))
         return replace(raster, notes=tuple(dict.fromkeys((*raster.notes, "truncated"))))
 
 
-def open_image(data: bytes, limits: Limits, name: str | None = None) -> Source:
+def open_image(
+    data: bytes, limits: Limits, name: str | None = None, fits: FitsOptions = DEFAULT
+) -> Source:
     """Sniff, read the header, and refuse what is over ``limits``, before any pixel is decoded.
 
     ``name`` (a key) decides nothing; where its extension says another format, that is noted.
+    ``fits`` says how a FITS frame is drawn.
     Raises ``ImageError``: ``empty``, ``not_an_image``, ``unsupported``, ``missing_extra``,
     ``truncated``, ``corrupt``, ``too_many_pixels``, ``too_many_bytes``, ``too_many_frames``.
     """
@@ -125,9 +130,10 @@ def open_image(data: bytes, limits: Limits, name: str | None = None) -> Source:
     if kind in REFUSED:
         raise ImageError("unsupported", f"{REFUSED[kind]}; accepted: {', '.join(FORMATS)}")
     with boundary.only_image_errors(kind, complete=boundary.is_complete(kind, data)):
-        header = decoder_for(kind).header(data)
+        decoder = fits_decoder(fits, limits) if kind == "fits" else decoder_for(kind)
+        header = decoder.header(data)
     _check(header, limits)
-    return Source(data, header, (*header.notes, *_name_notes(kind, name)))
+    return Source(data, header, decoder, (*header.notes, *_name_notes(kind, name)))
 
 
 def output_format(source: Source, rendition: Rendition) -> Format:

@@ -27,17 +27,21 @@ _OUTPUT: Final[dict[Format, tuple[str, tuple[str, ...]]]] = {
     Format.JXL: ("image/jxl", (".jxl",)),
 }
 
+_FITS: Final = (".fits", ".fit", ".fts")
 _SOURCE_ONLY: Final = (
     *(".tif", ".tiff", ".btf", ".bmp", ".dib", ".ico", ".cur", ".tga", ".psd", ".pcx", ".dds"),
     *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
     *(".heic", ".heif", ".hif", ".heics", ".heifs", ".mpo", ".pdf", ".svg", ".svgz"),
     *(".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".sr2", ".srf", ".orf", ".rw2"),
     *(".raf", ".pef", ".srw", ".3fr", ".erf", ".kdc", ".dcr", ".mrw", ".x3f", ".iiq"),
-    *(".fits", ".fit", ".fts"),
+    *_FITS,
+    ".fz",
 )
 
 _FORMAT_OF: Final = {ext: fmt for fmt, (_, exts) in _OUTPUT.items() for ext in exts}
 _IMAGE_EXTENSIONS: Final = frozenset(_FORMAT_OF) | frozenset(_SOURCE_ONLY)
+_GZIPPED_FITS: Final = tuple(f"{ext}.gz" for ext in _FITS)
+_GZIP_TYPES: Final = frozenset({"application/gzip", "application/x-gzip"})
 _DOCUMENT_TYPES: Final = frozenset(
     {"application/pdf", "application/fits", "application/x-fits", "application/x-pdf"}
 )
@@ -89,8 +93,13 @@ def format_for_extension(ext: str) -> Format | None:
 
 
 def is_image_name(key: str) -> bool:
-    """Tell whether the key's extension is one of an image kind that Shard knows."""
-    return extension(key).lower() in _IMAGE_EXTENSIONS
+    """Tell whether the key's extension is of an image kind that Shard knows, as ``.fits.gz``."""
+    return extension(key).lower() in _IMAGE_EXTENSIONS or is_gzipped_fits_name(key)
+
+
+def is_gzipped_fits_name(key: str) -> bool:
+    """Tell whether a key ends as those of gzipped FITS files do; ``.fz`` is no gzip: fpack's."""
+    return key.lower().endswith(_GZIPPED_FITS)
 
 
 def _essence(content_type: str) -> str:
@@ -106,6 +115,11 @@ def is_image_type(content_type: str) -> bool:
     """Tell whether a content type is one that Shard renders: image/*, PDF, FITS."""
     essence = _essence(content_type)
     return essence.startswith("image/") or essence in _DOCUMENT_TYPES
+
+
+def is_gzip_type(content_type: str) -> bool:
+    """Tell whether a content type says that the content is gzipped, and no more."""
+    return _essence(content_type) in _GZIP_TYPES
 
 
 def resolve(

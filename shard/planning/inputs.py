@@ -36,6 +36,7 @@ def judge(item: Item, exclude: Iterable[str] = ()) -> Judgement:
     below a ``.shard/`` folder, at any depth                    state
     below one of ``exclude`` (prefixes, without outer slash)    output
     content type told, and of an image                          image
+    content type told, and of gzip; name as ``.fits.gz``        image
     content type told, and of anything else                     other_file
     content type not told (or octet-stream), image extension    image
     any other                                                   other_file
@@ -50,7 +51,9 @@ def judge(item: Item, exclude: Iterable[str] = ()) -> Judgement:
     if any(not prefix or item.key.startswith(prefix + "/") for prefix in exclude):
         return Judgement(False, "output")
     if item.content_type is not None and formats.is_told(item.content_type):
-        is_image = formats.is_image_type(item.content_type)
+        is_image = formats.is_image_type(item.content_type) or (
+            formats.is_gzip_type(item.content_type) and formats.is_gzipped_fits_name(item.key)
+        )
     else:
         is_image = formats.is_image_name(item.key)
     return Judgement(True, "image") if is_image else Judgement(False, "other_file")

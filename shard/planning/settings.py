@@ -13,6 +13,7 @@ from shard.errors import SettingError
 from shard.model import Limits, Rendition, Task
 from shard.planning import collections
 from shard.planning.engine import task_from
+from shard.planning.fits import FitsOptions, parse_fits
 from shard.planning.limits import Allowance, parse_count_or_percent
 from shard.planning.location import Location, parse_location
 from shard.planning.renditions import parse_renditions, parse_sizes
@@ -52,6 +53,7 @@ VARIABLES = (
     Variable("MAX_BYTES", "512MB", "largest source object"),
     Variable("MAX_FRAMES", "1000", "most frames of an animation"),
     Variable("ON_TRUNCATED", "fail", "fail, or accept truncated images as far as they go"),
+    Variable("FITS", None, "how FITS frames are drawn: stretch=asinh,hdu=SCI,... (docs/fits.md)"),
     Variable("GRACE", "8", "seconds that a drain may take after a signal"),
     Variable("RETRY_BUDGET", "90", "seconds of retries for one transient storage error"),
     Variable("S3_BACKEND", "obstore", "obstore or s3fs"),
@@ -83,6 +85,7 @@ class TaskSettings:
     max_failures: Allowance
     task_timeout: float | None
     limits: Limits
+    fits: FitsOptions
     grace: float
     retry_budget: float
     s3_backend: str
@@ -117,6 +120,7 @@ class TaskSettings:
             max_failures=parse_count_or_percent(read.text("MAX_FAILURES") or "0", "MAX_FAILURES"),
             task_timeout=read.positive_seconds("TASK_TIMEOUT"),
             limits=read.limits(),
+            fits=parse_fits(read.text("FITS") or ""),
             grace=read.seconds("GRACE") or 0.0,
             retry_budget=read.seconds("RETRY_BUDGET") or 0.0,
             s3_backend=read.choice("S3_BACKEND", ("obstore", "s3fs")),

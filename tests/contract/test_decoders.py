@@ -6,6 +6,7 @@ libvips, whichever does not read them here); lossy ones with another decoder's w
 
 from __future__ import annotations
 
+import gzip
 import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ import pypdfium2
 import pytest
 import pyvips
 import tifffile
+from astropy.io import fits
 from PIL import Image
 
 from shard.imaging import open_image, render
@@ -79,6 +81,32 @@ RGB8, GREY8 = _bytes(COLOUR), _bytes(RAMP)
 RGBA8 = np.dstack([RGB8, _bytes(ALPHA)])
 CMYK8 = np.dstack([255 - RGB8, np.zeros_like(GREY8)])
 TILED = {"tile": (64, 64), "photometric": "rgb"}
+
+
+def _fits(values: Array, compression: str | None = None, **options: Any) -> bytes:
+    """Write a frame; row 0 is its bottom."""
+    hdu = fits.PrimaryHDU(values)
+    if compression:
+        options = {"compression_type": compression, "quantize_level": 0, **options}
+        hdu = fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(values, **options)])
+    buffer = io.BytesIO()
+    hdu.writeto(buffer)
+    return buffer.getvalue()
+
+
+def _observed(values: Array) -> Array:
+    """Draw a frame as observatories do: zscale over some 2,000 values, gamma 2.5, bottom up."""
+    step = values.size // 2000
+    sample = np.sort(values.ravel()[step::step])
+    slope, start = np.polyfit(np.arange(sample.size), sample, 1)
+    low, high = np.median(sample), min(sample[-1], start + slope / 0.1 * sample.size / 2)
+    greys = np.rint(np.clip((values - low) / (high - low), 0, 1) * 255)
+    drawn: Array = np.floor(256 * (greys / 256) ** 0.4) / 255
+    return drawn[::-1]
+
+
+FRAME: Array = 30_000 * RAMP**3
+"""A sky that zscale leaves shadows, lights and all between of."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +219,12 @@ CASES = (
     Case("pcx", lambda: _pillow(RGB8, "PCX"), COLOUR),
     Case("sgi", lambda: _pillow(RGB8, "SGI"), COLOUR),
     Case("qoi", lambda: _pillow(RGB8, "QOI"), COLOUR),
+    Case("fits-16", lambda: _fits(FRAME.astype(np.int16)), _observed(FRAME.astype(np.int16))),
+    Case("fits-float", lambda: _fits(FRAME.astype(np.float32)), _observed(FRAME)),
+    Case("fits-double", lambda: _fits(FRAME), _observed(FRAME)),
+    Case("fits-gzip", lambda: gzip.compress(_fits(FRAME)), _observed(FRAME)),
+    Case("fits-rice", lambda: _fits(FRAME.astype(np.int32), "RICE_1"), _observed(np.floor(FRAME))),
+    Case("fits-tiles", lambda: _fits(FRAME, "GZIP_2", tile_shape=(50, 70)), _observed(FRAME)),
 )
 
 

@@ -10,6 +10,8 @@ from shard.errors import ImageError
 
 if TYPE_CHECKING:
     from shard.imaging.decoders.base import Decoder
+    from shard.model import Limits
+    from shard.planning.fits import FitsOptions
 
 #: Format -> module of this package; each has a ``decoder(format)`` function.
 _MODULES = {
@@ -34,6 +36,7 @@ _MODULES = {
     "svgz": "svg",
     "raw": "raw",
     "jxl": "jxl",
+    "fits": "fits",
 }
 
 FORMATS = tuple(_MODULES)
@@ -50,3 +53,13 @@ def decoder_for(name: str) -> Decoder:
         raise ImageError("unsupported", f"{name} is not decoded; accepted: {', '.join(FORMATS)}")
     module = import_module(f"shard.imaging.decoders.{_MODULES[name]}")
     return cast("Decoder", module.decoder(name))
+
+
+def fits_decoder(options: FitsOptions, limits: Limits) -> Decoder:
+    """Return the decoder of FITS frames, which are drawn as ``options`` say.
+
+    It needs ``limits``, too: a gzipped file is to be refused before it is inflated. Raises
+    ``ImageError`` ``missing_extra``.
+    """
+    module = import_module("shard.imaging.decoders.fits")
+    return cast("Decoder", module.FitsDecoder(options, limits))

@@ -6,8 +6,19 @@ Importing this package imports numpy and astropy: only where a FITS file is met.
 
 from __future__ import annotations
 
+from shard.imaging.fits.hdus import described
 from shard.imaging.fits.orientation import turned, turned_by
 from shard.imaging.fits.plane import Plane, picture, read_plane
+from shard.imaging.fits.rows import band_rows
 from shard.imaging.fits.stretch import stretch
 
-__all__ = ["Plane", "picture", "read_plane", "stretch", "turned", "turned_by"]
+__all__ = [
+    "Plane",
+    "band_rows",
+    "described",
+    "picture",
+    "read_plane",
+    "stretch",
+    "turned",
+    "turned_by",
+]

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MAGIC = b"\x1f\x8b\x08"
 _CHUNK = 1 << 20
+_PADDING = 2880
+"""FITS's block: data are padded to a multiple of it, so one more read meets the file's end."""
 
 
 def is_gzip(file: bytes | Path) -> bool:
@@ -27,17 +29,27 @@ def is_gzip(file: bytes | Path) -> bool:
 def inflate(file: bytes | Path, size: int) -> bytes:
     """Return the first ``size`` bytes of what a gzip file holds; fewer if it ends before.
 
-    The trailer, which anybody can write anything into, is never asked. Raises ``ImageError``
-    ``corrupt`` for data that do not inflate.
+    The trailer's size, which anybody can write anything into, is never asked beforehand. Raises
+    ``ImageError`` ``corrupt`` for data that do not inflate, or to another checksum.
     """
-    parts, missing = [], size
     with _opened(file) as stream:
-        while missing > 0:
-            part = _read(stream, min(missing, _CHUNK))
-            if not part:
-                break
-            parts.append(part)
-            missing -= len(part)
+        whole = _read(stream, size)  # at once: parts that are joined would be held twice
+        if whole:
+            _read(stream, _PADDING)  # where the file ends here its checksum is compared
+    return whole or _as_far_as_it_goes(file)
+
+
+def _as_far_as_it_goes(file: bytes | Path) -> bytes:
+    """Inflate a file that is cut off: ``gzip`` gives nothing of the part that misses its end."""
+    data = file if isinstance(file, bytes) else file.read_bytes()
+    parts = []
+    while data:
+        member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        try:
+            parts.append(member.decompress(data))
+        except zlib.error:
+            break
+        data = member.unused_data
     return b"".join(parts)
 
 
@@ -78,8 +90,8 @@ class Forward(io.RawIOBase):
         if size < 0 or self._wanted + size > self._limit:
             raise ImageError(
                 "too_many_bytes",
-                f"inflated, this gzipped FITS file has more than {self._limit} bytes "
-                f"up to its image; accepted: up to {self._limit}",
+                f"inflated, this gzipped FITS file has {self._wanted} bytes or more, as its "
+                f"headers say; accepted: up to {self._limit}",
             )
         if self._wanted < self._at:
             self._stream.close()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-BAND = 1 << 22
+BAND = 1 << 21
 """Bytes of pixels (as doubles) that are read at once; more where a compressed tile is taller."""
 _SECTION = re.compile(r"\s*\[\s*(-?\d{1,7}):(-?\d{1,7})\s*,\s*(-?\d{1,7}):(-?\d{1,7})\s*\]\s*")
 _SMALL = 2
@@ -219,16 +219,21 @@ def _mirror(header: Any, axis: int) -> None:
         header["CROTA2"] = -float(header["CROTA2"])
 
 
-def bands(rows: Rows, factor: int = 1) -> Iterator[tuple[int, Array]]:
-    """Yield the first row and the values of bands that begin at multiples of ``factor``.
+def band_rows(width: int, height: int, tile: int, factor: int = 1) -> int:
+    """Return how many rows are read at once: a multiple of ``factor``.
 
-    Where tiles are compressed a band is a whole number of them, so that none is read twice, unless
+    Where tiles are compressed it is a multiple of their height, so that none is read twice, unless
     that would be many bands' worth of bytes.
     """
-    target = max(1, BAND // (8 * rows.width))
-    unit = int(np.lcm(factor, rows.tile))
-    if unit > max(4 * target, 2 * rows.tile):
-        unit = factor * -(-rows.tile // factor)
-    step = unit * max(1, target // unit)
+    target = max(1, BAND // (8 * width))
+    unit = int(np.lcm(factor, tile))
+    if unit > max(4 * target, 2 * tile):
+        unit = factor * -(-tile // factor)
+    return min(unit * max(1, target // unit), factor * -(-height // factor))
+
+
+def bands(rows: Rows, factor: int = 1) -> Iterator[tuple[int, Array]]:
+    """Yield the first row and the values of bands that begin at multiples of ``factor``."""
+    step = band_rows(rows.width, rows.height, rows.tile, factor)
     for top in range(0, rows.height, step):
         yield top, rows.read(top, min(rows.height, top + step))

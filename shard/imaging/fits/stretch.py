@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from PIL import Image, ImageFilter
 
-from shard.imaging.fits.rows import bands
+from shard.imaging.fits.rows import BAND, bands
 
 if TYPE_CHECKING:
     from shard.imaging.fits.plane import Plane
@@ -191,7 +191,11 @@ def stretch(plane: Plane, options: FitsOptions) -> Array:
     ``options`` are those that the plane was read with. The median filter comes last.
     """
     tone = Tone(plane.levels, options)
-    drawn = tone.draw(plane.pixels) if plane.factor == 1 else tone.between(plane.pixels)
+    draw = tone.draw if plane.factor == 1 else tone.between
+    drawn: Array = np.empty(plane.pixels.shape, np.uint8)
+    step = max(1, BAND // (8 * drawn.shape[1]))
+    for top in range(0, len(drawn), step):
+        drawn[top : top + step] = draw(plane.pixels[top : top + step])
     if options.filter == "median":
         drawn = np.asarray(Image.fromarray(drawn).filter(ImageFilter.MedianFilter(3)))
     return drawn

@@ -46,6 +46,14 @@ def frame(pixels: Array, **cards: Any) -> bytes:
     return written(hdu)
 
 
+def raw(data: bytes, **cards: object) -> bytes:
+    """Return a primary HDU as its cards and bytes say, however wrong."""
+    told = {"SIMPLE": "T", **cards}
+    lines = [f"{name:8}= {value!s:>20}".ljust(80) for name, value in told.items()]
+    header = "".join([*lines, "END".ljust(80)])
+    return header.ljust(-(-len(header) // 2880) * 2880).encode() + data + bytes(-len(data) % 2880)
+
+
 def read(file: bytes | Path, text: str = "", want: tuple[int, int] | None = None) -> Plane:
     """Read a plane with the options of this text."""
     return read_plane(file, parse_fits(text), LIMITS, want)

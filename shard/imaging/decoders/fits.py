@@ -1,0 +1,91 @@
+"""FITS frames, gzipped and tile-compressed ones included (extra ``fits``): ``shard.imaging.fits``.
+
+The frame is turned by the same step as any picture: what its WCS asks for is told as an EXIF
+orientation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+from PIL import Image
+
+from shard.errors import ImageError
+from shard.imaging.decoders.base import Header, Raster, Want
+from shard.model import Limits
+from shard.planning.fits import DEFAULT
+
+if TYPE_CHECKING:
+    from shard.planning.fits import FitsOptions
+
+_HELD = 48
+"""Bytes that a pixel of a band in hand takes: the values, what they become on the way."""
+_MADE = 24
+"""Bytes that a pixel of the shrunk frame takes: as a mean, as a value, drawn, as a picture."""
+_DRAWN = 4
+"""Bytes that a pixel of a frame read in full takes beside its value."""
+
+
+@lru_cache(maxsize=1)
+def _library() -> Any:
+    try:
+        from shard.imaging import fits
+    except ImportError as error:
+        raise ImageError("missing_extra", "FITS needs `pip install 'shard[fits]'`") from error
+    return fits
+
+
+@dataclass(frozen=True, slots=True)
+class FitsHeader(Header):
+    """``tile``: rows that are decompressed together. ``inflated``: bytes, of a gzipped file."""
+
+    tile: int = 1
+    inflated: int = 0
+
+
+class FitsDecoder:
+    """One plane of one image, or a detector's mosaic, as the options say."""
+
+    def __init__(self, options: FitsOptions, limits: Limits) -> None:
+        self._fits, self._options, self._limits = _library(), options, limits
+
+    def header(self, data: bytes) -> FitsHeader:
+        """Choose the frame and read its header; of a gzipped file only what comes before it."""
+        with self._fits.described(data, self._options, self._limits) as frame:
+            return FitsHeader(
+                format="fits",
+                width=frame.rows.width,
+                height=frame.rows.height,
+                orientation=self._fits.turned_by(frame.header, self._options),
+                frames=frame.planes,
+                channels=1,
+                depth=8 * frame.rows.depth,
+                notes=frame.notes,
+                tile=frame.rows.tile,
+                inflated=frame.inflated,
+            )
+
+    def decode(self, data: bytes, header: Header, want: Want) -> Raster:
+        """Read in bands, draw, average the greys down to ``want.least`` or more."""
+        plane = self._fits.read_plane(
+            data, self._options, self._limits, want.size, lenient=want.lenient
+        )
+        image = Image.fromarray(self._fits.stretch(plane, self._options))
+        box = (0.0, 0.0, header.width / plane.factor, header.height / plane.factor)
+        return Raster(image, box, notes=plane.notes)
+
+    def memory(self, header: Header, want: Want) -> int:
+        """Count a band in hand, the frame as it is kept, what was inflated; as measured."""
+        pixels = header.width * header.height
+        factor = want.factor(header.width, header.height)
+        made = _MADE * pixels // factor**2 if factor > 1 else (header.depth // 8 + _DRAWN) * pixels
+        tile, inflated = cast("FitsHeader", header).tile, cast("FitsHeader", header).inflated
+        rows: int = self._fits.band_rows(header.width, header.height, tile, factor)
+        return made + _HELD * rows * header.width + inflated
+
+
+def decoder(_name: str) -> FitsDecoder:
+    """Return a decoder with all options at their defaults; ``missing_extra`` without astropy."""
+    return FitsDecoder(DEFAULT, Limits())
