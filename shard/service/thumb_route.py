@@ -80,7 +80,7 @@ def _parameter(name: str, where: str, what: str, example: str) -> dict[str, Any]
 async def thumb(request: Request) -> Response:
     """Serve a thumbnail; where it is missing or older than its image it is made first."""
     thumbs: Thumbs = request.app.state.thumbs
-    return await thumbs.answer(request.scope)
+    return await thumbs.answer(request.scope, request.receive)
 
 
 @contextlib.asynccontextmanager

@@ -16,6 +16,7 @@ from shard.errors import ObjectMissing, ShardError, StorageError
 from shard.model import Status
 from shard.planning import formats, freshness
 from shard.service import conditions, thumb_errors
+from shard.service.patience import while_wanted
 from shard.service.refusal import Refusal
 from shard.service.shelf import Lately, Picture, Shelf, etag_of
 from shard.service.single_flight import SingleFlight
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from starlette.responses import Response
-    from starlette.types import Scope
+    from starlette.types import Receive, Scope
 
     from shard.execution.on_demand import Made, OnDemand
     from shard.execution.served import Seen, ServedSite
@@ -72,13 +73,15 @@ class Thumbs:
         self._flights = SingleFlight[tuple[Picture, str]]()
         self._threads = anyio.CapacityLimiter(_THREADS)
 
-    async def answer(self, scope: Scope) -> Response:
+    async def answer(self, scope: Scope, receive: Receive) -> Response:
         """Answer a request. Raises ``Refusal`` and ``StorageError``."""
         try:
             wish = self._wishes.read(scope)
-            picture, origin = self._at_hand(wish) or await self._flights.share(
-                wish.place, functools.partial(self._bring, wish)
-            )
+            found = self._at_hand(wish)
+            if found is None:
+                flight = self._flights.share(wish.place, functools.partial(self._bring, wish))
+                found = await while_wanted(receive, flight)
+            picture, origin = found
         except Refusal as refusal:
             self._metrics.failed("thumb", refusal.reason)
             raise

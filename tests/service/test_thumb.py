@@ -61,7 +61,7 @@ def variables(folder: Path, **more: str) -> dict[str, str]:
     """Return what serves ``folder/in`` into ``folder/out``."""
     (folder / "in").mkdir(parents=True, exist_ok=True)
     places = {"INPUT_FOLDER": str(folder / "in"), "OUTPUT_FOLDER": str(folder / "out")}
-    return {**places, "RENDITIONS": RENDITIONS, "WORKERS": "2", "FRESH_SECONDS": "0", **more}
+    return {**places, "RENDITIONS": RENDITIONS, "WORKERS": "1", "FRESH_SECONDS": "0", **more}
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +181,14 @@ class httpx_raw:  # noqa: N801 - used as a function
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
+
+
+def test_names_that_are_no_text_are_served_too(folder: Path, served: Running) -> None:
+    """A byte that is no UTF-8 in a local name is what it is in the URL."""
+    with open(os.fsencode(folder / "in") + b"/\xff.jpg", "wb") as file:  # noqa: PTH123 - bytes
+        file.write(picture(160, 120))
+
+    assert served.get("/thumb/small/%FF.jpg").status_code == 200
 
 
 def test_unknown_rendition_names_those_there_are(served: Running) -> None:
