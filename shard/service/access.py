@@ -17,7 +17,7 @@ QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 _SECRET: Final = re.compile(
     r"sig|token|secret|passw|auth|cred|key|hmac|session|x-amz-|x-goog-", re.IGNORECASE
 )
-_LONGEST: Final = 2048
+_LONGEST: Final = 512
 _WELL: Final = 500
 
 

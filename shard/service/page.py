@@ -78,16 +78,17 @@ def _has_frames(request: Request) -> bool:
 def _description(request: Request) -> dict[str, Any]:
     settings: ServiceSettings = request.app.state.settings
     sources = [{"name": one.name, "source": shown(one.task.source)} for one in settings.sources]
+    root = settings.root_path
     name = "{source}/" if any(one.name for one in settings.sources) else ""
     return {
         "service": "shard",
         "version": shard.__version__,
         "sources": sources,
         "renditions": [one["name"] for one in _renditions(settings)],
-        "thumbnail": f"/thumb/{{rendition}}/{name}{{key}}" if sources else None,
-        "frame": _FRAME if _has_frames(request) else None,
-        "endpoints": "/docs",
-        "openapi": "/openapi.json",
+        "thumbnail": f"{root}/thumb/{{rendition}}/{name}{{key}}" if sources else None,
+        "frame": root + _FRAME if _has_frames(request) else None,
+        "endpoints": f"{root}/docs",
+        "openapi": f"{root}/openapi.json",
     }
 
 

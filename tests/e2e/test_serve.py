@@ -14,12 +14,14 @@ import httpx
 import psutil
 import pytest
 
+from tests import event_shapes
 from tests.program import shard
 from tests.service.running import running
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.servers import GCSServer
     from tests.service.running import Running
 
 
@@ -211,3 +213,23 @@ def test_many_requests_at_once_are_all_answered(places: list[str]) -> None:
             thread.join()
 
     assert statuses == [200] * 200
+
+
+def test_eventarc_and_pub_sub_find_their_door(fake_gcs: GCSServer) -> None:
+    """An upload told by Eventarc is a marker; told again by Pub/Sub it is a duplicate."""
+    bucket = fake_gcs.bucket("markers")
+    upload = event_shapes.gcs_object("scans", "maps/a b.tif")
+    variables = {**fake_gcs.env, "PROCESS_BUCKET": f"gs://{bucket}"}
+    with running(variables=variables) as service:
+        told = [
+            httpx.post(f"{service.url}/events", headers=headers, json=body, timeout=60)
+            for headers, body in (
+                (event_shapes.binary_headers(), upload),
+                ({}, event_shapes.pub_sub(upload)),
+            )
+        ]
+
+    said = [(answer.status_code, answer.json()["records"][0]["reason"]) for answer in told]
+    assert said == [(200, "new"), (200, "duplicate")]
+    names = [blob.name for blob in fake_gcs.client().list_blobs(bucket)]
+    assert names == ["rbsc/maps/a b.tif.json"]

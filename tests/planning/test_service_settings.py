@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from shard.errors import SettingError
-from shard.planning.service_settings import ServiceSettings
+from shard.planning.service_settings import SERVICE_VARIABLES, ServiceSettings
 
 _ONE = {"INPUT_FOLDER": "s3://photos/in", "OUTPUT_FOLDER": "s3://photos/out"}
 
@@ -71,3 +73,17 @@ def test_wrong_settings_are_named(variables: dict[str, str], named: str) -> None
 
     assert str(caught.value).startswith(named)
     assert "accepted: " in str(caught.value)
+
+
+def test_the_page_lists_every_variable() -> None:
+    """docs/serve.md's table is the table of variables, defaults and meanings included."""
+    page = Path(__file__).parents[2] / "docs" / "serve.md"
+    rows = {
+        line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| `")
+    }
+    wanted = {
+        f"| `{v.name}` | {f'`{v.default}`' if v.default else ''} | {v.help} |"
+        for v in SERVICE_VARIABLES
+    }
+
+    assert wanted <= rows
