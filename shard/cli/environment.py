@@ -45,6 +45,17 @@ def given(flags: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def without_tasks(arguments: Sequence[str]) -> tuple[str, ...]:
+    """Return a command's words but ``--tasks``: what each task of the array is started with."""
+    kept, rest = [], iter(arguments)
+    for argument in rest:
+        if argument == "--tasks":
+            next(rest, None)
+        elif not argument.startswith("--tasks="):
+            kept.append(argument)
+    return tuple(kept)
+
+
 def tell_sdks(variables: Mapping[str, str]) -> None:
     """Set variables for this process and all that it starts; an empty text unsets."""
     for name, value in variables.items():

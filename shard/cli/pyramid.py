@@ -9,124 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shard.cli.environment import environment
+from shard.cli.environment import environment, without_tasks
 from shard.cli.output import Voice, sentences
+from shard.cli.pyramid_options import JOB, PICTURE, options
 from shard.errors import SettingError
-from shard.planning.pyramids import COLOURS, COMPRESSIONS, FORMATS, LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from shard.planning.location import Location
+    from shard.planning.pyramid_settings import PyramidSettings
     from shard.planning.pyramids import PyramidOptions
-
-    Function = Callable[..., Any]
 
 # What belongs to the main job's settings and has another meaning, or none, here.
 _NOT_OURS = ("RENDITIONS", "SIZES", "LAYOUT", "SLICE", "OUTPUT_BUCKET", "DRY_RUN", "EXISTING")
-
-_PICTURE = (
-    click.option(
-        "--compression",
-        type=click.Choice(COMPRESSIONS),
-        default="deflate",
-        show_default=True,
-        help="of a TIFF's tiles",
-    ),
-    click.option(
-        "--quality",
-        type=click.IntRange(1, 100),
-        default=90,
-        show_default=True,
-        help="of JPEG and WebP",
-    ),
-    click.option("--tile-size", type=int, default=512, show_default=True, help="in pixels"),
-    click.option(
-        "--max-size",
-        metavar="WxH",
-        default="4000x4000",
-        show_default=True,
-        help="shrink into this box, proportions kept, never enlarge",
-    ),
-    click.option(
-        "--copyright-max",
-        metavar="WxH",
-        default="843x560",
-        show_default=True,
-        help="the box of pictures that a marker or a list says are under copyright",
-    ),
-    click.option(
-        "--copyright-list",
-        "lists",
-        multiple=True,
-        metavar="URL",
-        help="google.json or curate.json: records with copyrightStatus; repeatable",
-    ),
-    click.option(
-        "--colour",
-        type=click.Choice(COLOURS),
-        default="srgb",
-        show_default=True,
-        help="srgb: 8-bit sRGB; keep: the source's own space, profile and 16 bits",
-    ),
-    click.option(
-        "--levels",
-        type=click.Choice(LEVELS),
-        default="pages",
-        show_default=True,
-        help="where a TIFF's smaller levels lie",
-    ),
-    click.option(
-        "--format",
-        type=click.Choice(FORMATS),
-        default="tif",
-        show_default=True,
-        help="a TIFF, or a folder of tiles",
-    ),
-    click.option(
-        "--base-url", metavar="URL", default="", help="with iiif3: what the output is served below"
-    ),
-    click.option("--dpi", type=click.IntRange(1, 4800), default=300, show_default=True),
-    click.option(
-        "--page",
-        type=click.IntRange(1),
-        default=1,
-        show_default=True,
-        help="of a PDF or a TIFF",
-    ),
-)
-_JOB = (
-    click.option("--source", metavar="URL", help="of the originals  [RBSC_BUCKET]"),
-    click.option("--output", "image", metavar="URL", help="of the pyramids  [IMAGE_BUCKET]"),
-    click.option("--process", metavar="URL", help="of the markers  [PROCESS_BUCKET]"),
-    click.option(
-        "--marker-prefix",
-        metavar="FOLDER",
-        default="rbsc/",
-        show_default=True,
-        help="of the markers",
-    ),
-    click.option(
-        "--max-attempts",
-        type=click.IntRange(1),
-        default=3,
-        show_default=True,
-        help="after so many a marker moves to failed/",
-    ),
-    click.option("--workers", metavar="N", help="images at a time  [MAX_THREADS; default: cores]"),
-    click.option("--limit", metavar="N", help="at most so many images"),
-    click.option("--overwrite", is_flag=True, help="without markers: also what is fresh"),
-    click.option("--dry-run", is_flag=True, help="say what would be done"),
-)
-
-
-def _with(options: tuple[Callable[[Function], Function], ...]) -> Callable[[Function], Function]:
-    def decorate(function: Function) -> Function:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
 
 
 @click.group("pyramid")
@@ -137,16 +33,16 @@ def command() -> None:
 @command.command("run")
 @click.argument("source_folder", metavar="[INPUT]", required=False)
 @click.argument("output_folder", metavar="[OUTPUT]", required=False)
-@_with(_JOB)
-@_with(_PICTURE)
+@options(JOB)
+@options(PICTURE)
 def run(**flags: Any) -> None:
     """Make a verified pyramid of each image that a marker names, or of all below INPUT.
 
     Without arguments the markers of PROCESS_BUCKET are worked off: sources are in RBSC_BUCKET,
     pyramids go to IMAGE_BUCKET. With INPUT and OUTPUT no markers are needed: whatever is missing
     or stale is made. An array engine's tasks (TASK_INDEX, TASK_COUNT, or the engine's own) take a
-    part each. Settings without a flag here (MAX_PIXELS, MEMORY_LIMIT, MAX_FAILURES, TASK_TIMEOUT,
-    ...) are read from the environment.
+    part each; --tasks N runs such an array on this machine. Settings without a flag here
+    (MAX_PIXELS, MEMORY_LIMIT, MAX_FAILURES, TASK_TIMEOUT, ...) are read from the environment.
     """
     with sentences():
         from shard.jobs.pyramids import run_pyramids
@@ -158,12 +54,29 @@ def run(**flags: Any) -> None:
         job |= {"INPUT_FOLDER": source, "OUTPUT_FOLDER": output}
         job |= _told(flags, env)
         voice = Voice(env)
-        options = _options(flags)
-        settings = PyramidSettings.parse(job, options, process, flags["marker_prefix"])
+        settings = PyramidSettings.parse(job, _picture(flags), process, flags["marker_prefix"])
         settings = _completed(settings, flags)
-        progress = voice.progress(silent=flags["dry_run"], noun="pyramid")
-        code = run_pyramids(settings, progress, voice.say)
+        if flags["tasks"] is None or flags["dry_run"]:
+            progress = voice.progress(silent=flags["dry_run"], noun="pyramid")
+            code = run_pyramids(settings, progress, voice.say)
+        else:
+            code = _array(settings, env | _told(flags, env), flags["tasks"], voice)
     sys.exit(code)
+
+
+def _array(settings: PyramidSettings, env: Mapping[str, str], tasks: int, voice: Voice) -> int:
+    """Start so many tasks of this same command here; each is told which one it is.
+
+    None is started again: each time would be one more attempt of every image that failed.
+    """
+    from shard.execution import resources
+    from shard.jobs.array import Array, run_array
+    from shard.planning.engine import without_engines
+
+    words = without_tasks(sys.argv[1:])
+    array = Array(tasks, min(tasks, resources.usable_cores()), retries=0, words=words)
+    bar, say_line = voice.joint()
+    return run_array(settings.task, without_engines(env), array, bar, (voice.say, say_line))
 
 
 def _completed(settings: Any, flags: Mapping[str, Any]) -> Any:
@@ -225,7 +138,7 @@ def _resolved(folder: str) -> str:
     return folder if "://" in path else str(Path(path).resolve())
 
 
-def _options(flags: Mapping[str, Any]) -> PyramidOptions:
+def _picture(flags: Mapping[str, Any]) -> PyramidOptions:
     from shard.planning.pyramids import PyramidOptions, parse_size
 
     names = ("compression", "quality", "tile_size", "colour", "levels", "format", "dpi", "page")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shard.cli.environment import environment
+from shard.cli.environment import environment, without_tasks
 from shard.cli.output import Voice, sentences
 
 if TYPE_CHECKING:
@@ -128,20 +128,10 @@ def _array(
     from shard.planning.engine import without_engines
 
     # The last of two flags of one name counts: all tasks write to one log.
-    words = (*_without_tasks(sys.argv[1:]), "--log-file", log or "none")
+    words = (*without_tasks(sys.argv[1:]), "--log-file", log or "none")
     array = Array(tasks, min(tasks, resources.usable_cores()), retries=1, words=words)
     bar, say_line = voice.joint()
     return run_array(settings.task, without_engines(env), array, bar, (voice.say, say_line))
-
-
-def _without_tasks(arguments: list[str]) -> list[str]:
-    kept, rest = [], iter(arguments)
-    for argument in rest:
-        if argument == "--tasks":
-            next(rest, None)
-        elif not argument.startswith("--tasks="):
-            kept.append(argument)
-    return kept
 
 
 # Variables of the main job that an upload says by other means, or not at all: what `.env` holds

@@ -198,7 +198,7 @@ class Opening:
         share, alone = limits.decoding_memory(limit, self.workers)
         return Memory(share, alone)
 
-    def record(self, manifest: str | None = None) -> RunRecord:
+    def record(self, manifest: str | None = None, pyramids: str | None = None) -> RunRecord:
         """Return this task's own idea of the run's record; another task may come first."""
         settings = self.settings
         record = run_record.RunRecord(
@@ -214,6 +214,7 @@ class Opening:
             version=shard.__version__,
             manifest=manifest,
             fits=fits.canonical(settings.fits),
+            pyramids=pyramids,
         )
         return replace(record, run=settings.task.run_id or self._own_run_id(record))
 

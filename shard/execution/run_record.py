@@ -24,7 +24,8 @@ class RunRecord:
     ``output_bucket``. ``renditions`` is the canonical text of ``planning.renditions``.
     ``manifest`` tells which inventory the slices are of, where the source is not listed.
     ``fits`` is the canonical text of ``planning.fits``.
-    ``upload``: the originals are copied too, so that thumbnails belong to the copies.
+    ``upload``: the originals are copied too, so that thumbnails belong to the copies. ``pyramids``:
+    how pyramids are made, where they are made instead of renditions.
     """
 
     run: str
@@ -40,6 +41,7 @@ class RunRecord:
     manifest: str | None = None
     upload: bool = False
     fits: str = ""
+    pyramids: str | None = None
 
     def to_json(self) -> bytes:
         """Return the record as an indented JSON document."""

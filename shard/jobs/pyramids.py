@@ -56,7 +56,7 @@ def run_pyramids(settings: PyramidSettings, progress: Progress, say: Callable[[s
             copyrights = _copyrights(settings, opening)
             source = open_store(task.source.url, opening.options)
             desk = _desk(settings, opening, source)
-            record = opening.pin(opening.record(settings.options.text))
+            record = opening.pin(opening.record(pyramids=settings.options.text))
             output = open_store(settings.output.url, opening.options)
         supply = _supply(settings, (source, output), desk, copyrights)
         try:

@@ -166,6 +166,8 @@ def text(state: RunState, where: summary.Where, seconds: float | None = None) ->
 def _kind(record: RunRecord) -> str:
     if record.manifest is not None:
         return "manifest"
+    if record.pyramids is not None:
+        return "pyramids"
     return "upload" if record.upload else "job"
 
 

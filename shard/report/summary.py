@@ -58,10 +58,10 @@ def run(totals: Totals, seconds: float, head: str, where: Where, *, kind: str) -
     """Return the summary of a whole run; ``head`` says how its tasks ended.
 
     ``kind``: ``manifest`` where its images are those of a manifest, ``upload`` where it wrote
-    originals too, else ``job``.
+    originals too, ``pyramids`` where it made those, else ``job``.
     """
     hint = _why_fresh(totals) if kind == "job" else []
-    noun = "object" if kind == "upload" else "thumbnail"
+    noun = {"upload": "object", "pyramids": "pyramid"}.get(kind, "thumbnail")
     return "\n".join([head, *_counts(totals, seconds, noun), *hint, *_where(where)])
 
 

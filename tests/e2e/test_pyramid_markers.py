@@ -165,6 +165,34 @@ def test_one_key_that_can_have_no_marker_stops_no_other(moto_s3: S3Server) -> No
     assert [one["Key"] for one in found] == ["rbsc/a.jpg.json", "rbsc/z.jpg.json"]
 
 
+def test_an_array_on_one_machine(tmp_path: Path) -> None:
+    """--tasks divides the markers among processes; a failure counts one attempt, not more."""
+    _put(tmp_path, {f"scans/{n}.jpg": picture(200 + n, 150) for n in range(5)})
+    _put(tmp_path, {"scans/bad.jpg": b"none"})
+    for key in ("0", "1", "2", "3", "4", "bad"):
+        _put(tmp_path, {f"work/rbsc/{key}.jpg.json": _of(f"{key}.jpg")})
+    ran = _run(tmp_path, "--tasks", "2", MAX_THREADS="1")
+    said = json.loads((tmp_path / "work/rbsc/bad.jpg.json").read_bytes())
+    state = shard("status", str(tmp_path / "images"))
+
+    assert ran.returncode == 1, ran.stderr
+    assert "2 of 2 tasks done" in ran.stdout
+    assert "written     5 pyramids of 5 images" in state.stdout
+    assert len(outputs(tmp_path / "images")) == 5
+    assert said["attempts"] == 1
+
+
+def test_tasks_of_one_run_make_the_same(tmp_path: Path) -> None:
+    """A task with other options than its run's is refused, and told which differ."""
+    _put(tmp_path, {"scans/a.jpg": picture(80, 60), "work/rbsc/a.jpg.json": _of("a.jpg")})
+    run = {"RUN_ID": "one", "TASK_COUNT": "2"}
+    _run(tmp_path, TASK_INDEX="0", **run)
+    other = _run(tmp_path, "--compression", "jpeg", TASK_INDEX="1", **run)
+
+    assert other.returncode == 2
+    assert "pyramids is 'compression=jpeg" in other.stderr
+
+
 def test_a_page_that_is_not_there(tmp_path: Path) -> None:
     """A TIFF of one page has no second one: no other page is published in its stead."""
     pixels = [[[0, 80, 160]] * 64] * 64
