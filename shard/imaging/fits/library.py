@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from shard.errors import ImageError
@@ -17,10 +18,20 @@ if TYPE_CHECKING:
 def fits() -> Any:
     """Return ``astropy.io.fits``; ``missing_extra`` if astropy is not installed."""
     try:
-        from astropy.io import fits as library
+        from astropy.io import fits as module
     except ImportError as error:
         raise ImageError("missing_extra", "FITS needs `pip install 'shard[fits]'`") from error
-    return library
+    return module
+
+
+@lru_cache
+def library(name: str) -> Any:
+    """Return a module that only colour composites need; ``missing_extra`` if it is not there."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        missing = "colour composites need `pip install 'shard[fits]'`"
+        raise ImageError("missing_extra", missing) from error
 
 
 @contextmanager
