@@ -115,7 +115,7 @@ def _render(job: Job, recipe: Recipe) -> None:
     # libvips lays down what it cannot stream: where it is bounded, and swept.
     os.environ["TMPDIR"] = _pyramids(recipe).scratch
     options, order, started = _pyramids(recipe).options, _order(job), time.perf_counter()
-    opened = pyramid_source.open_source(job.folder / "source", options, recipe.limits)
+    opened = pyramid_source.open_source(job.folder / "source", options, recipe.limits, recipe.fits)
     job.pixels_in = opened.size
     job.ms["open"] = _ms_since(started)
     if not fits(job, pyramid.peak_memory(opened, order.box), recipe):

@@ -13,12 +13,14 @@ from shard.imaging.decoders.base import Want
 from shard.imaging.decoders.tiff import needs_pillow
 from shard.imaging.sniff import REFUSED, sniff
 from shard.imaging.source import open_image
+from shard.planning.fits import DEFAULT
 from shard.planning.pyramids import fit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from shard.model import Limits
+    from shard.planning.fits import FitsOptions
     from shard.planning.pyramids import PyramidOptions, Size
 
 _LOADERS = {
@@ -61,6 +63,7 @@ class Opened:
     limits: Limits
     depth: int = 1
     notes: tuple[str, ...] = ()
+    fits: FitsOptions = DEFAULT
 
     @property
     def size(self) -> Size:
@@ -101,17 +104,20 @@ class Opened:
 
     def _decoded(self) -> tuple[Any, bytes | None]:
         """Decode with the job's own decoders: the whole image at once."""
-        source = open_image(self.path.read_bytes(), self.limits)
+        source = open_image(self.path.read_bytes(), self.limits, None, self.fits)
         raster = source.decode(Want(*self.stored), self.limits)
         mode = raster.image.mode
         image = libvips.from_pillow(raster.image).copy(interpretation=_MODES[mode])
         return image, raster.icc
 
 
-def open_source(path: Path, options: PyramidOptions, limits: Limits) -> Opened:
+def open_source(
+    path: Path, options: PyramidOptions, limits: Limits, fits: FitsOptions = DEFAULT
+) -> Opened:
     """Sniff, read the header, refuse what is over ``limits``, before any pixel is decoded.
 
-    Raises ``ImageError``, with the reasons of ``imaging.open_image``.
+    ``fits`` says how a FITS frame is drawn. Raises ``ImageError``, with the reasons of
+    ``imaging.open_image``.
     """
     if path.stat().st_size == 0:
         raise ImageError("empty", "the object has no bytes")
@@ -123,7 +129,7 @@ def open_source(path: Path, options: PyramidOptions, limits: Limits) -> Opened:
     if kind in REFUSED:
         raise ImageError("unsupported", f"{REFUSED[kind]}; accepted: {', '.join(FORMATS)}")
     with boundary.only_image_errors(kind, complete=_is_complete(kind, path)):
-        opened = _open_kind(path, kind, options, limits)
+        opened = _open_kind(Opened(path, kind, (0, 0), 1, 0, options, limits, fits=fits))
     width, height = opened.stored
     if width * height > limits.max_pixels:
         said = f"{width}x{height} is {width * height} pixels"
@@ -137,8 +143,8 @@ def _is_complete(kind: str, path: Path) -> bool:
         return boundary.is_complete(kind, file.read()) if kind != "webp" else True
 
 
-def _open_kind(path: Path, kind: str, options: PyramidOptions, limits: Limits) -> Opened:
-    blank = Opened(path, kind, (0, 0), 1, 0, options, limits)
+def _open_kind(blank: Opened) -> Opened:
+    path, kind, options = blank.path, blank.format, blank.options
     if kind == "pdf":
         stored = _page_size(path, options)
         drawn = fit(stored, options.max_size)
@@ -160,7 +166,7 @@ def _open_kind(path: Path, kind: str, options: PyramidOptions, limits: Limits) -
 
 def _open_whole(blank: Opened) -> Opened:
     """Open what the job's own decoders read, from memory."""
-    source = open_image(blank.path.read_bytes(), blank.limits)
+    source = open_image(blank.path.read_bytes(), blank.limits, None, blank.fits)
     width, height = source.header.width, source.header.height
     return replace(
         blank,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gzip
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +37,11 @@ from tests.imaging.pictures import LIMITS, photo, saved
         (b"P6 4 4 255\n", "ppm"),
         (b"BM\x36\0\0\0\0\0\0\0", "bmp"),
         (b"%!PS-Adobe-3.0 EPSF", "eps"),
+        (b"SIMPLE  =                    T", "fits"),
+        (gzip.compress(b"SIMPLE  =                    T"), "fits"),
+        (gzip.compress(b"<svg/>"), "svgz"),
+        (gzip.compress(b""), "svgz"),
+        (b"\x1f\x8b\x08 and no more", "svgz"),
         (b"plain text", None),
         (b"", None),
     ],
