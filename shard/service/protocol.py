@@ -64,9 +64,13 @@ class Protocol(HttpToolsProtocol):
 
     def _out_of_patience(self) -> None:
         self._patience = None
-        if not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._head_is_open:
             message = f"no whole request within {_HEAD_SECONDS:g} s"
             self._refuse(408, "too_slow", message)
+        else:  # browsers open connections in advance: an answer to nothing would confuse them
+            self.transport.close()
 
     def _forget_patience(self) -> None:
         if self._patience is not None:
