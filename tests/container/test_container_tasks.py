@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.container.containers import Container, ended, local_job
-from tests.program import ROOT, outputs, process, summaries
+from tests.container.containers import Container, ended, image, local_job
+from tests.imaging.fits.frames import frame, stars
+from tests.program import ROOT, lines, outputs, picture, process, summaries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,3 +64,30 @@ def test_four_containers_share_a_bucket(tmp_path: Path, seaweed: S3Server) -> No
     assert seaweed.env["AWS_SECRET_ACCESS_KEY"] not in "".join(
         task.stdout + task.stderr for task in done
     )
+
+
+def test_frames_are_drawn_as_outside(tmp_path: Path) -> None:
+    """FITS is in the default image, and gives the bytes that it gives elsewhere."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/sky.fits").write_bytes(frame(stars()))
+    done = local_job(tmp_path).run()
+    outside = tmp_path / "outside"
+    process({"INPUT_FOLDER": str(tmp_path / "in"), "OUTPUT_FOLDER": str(outside)})
+
+    assert done.returncode == 0, done.stderr
+    assert outputs(tmp_path / "out") == outputs(outside)
+    assert len(outputs(outside)) == 1
+
+
+def test_the_lean_image_names_what_frames_need(tmp_path: Path) -> None:
+    """There a frame fails with the extra to install; pictures beside it are made."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/sky.fits").write_bytes(frame(stars()))
+    (tmp_path / "in/a.jpg").write_bytes(picture(60, 40))
+    done = local_job(tmp_path, image=image("SHARD_TEST_LEAN_IMAGE")).run()
+    (failed,) = [line for line in lines(tmp_path / "out") if line["status"] == "failed"]
+
+    assert done.returncode == 1
+    assert failed["key"] == "sky.fits"
+    assert "shard[fits]" in str(failed)
+    assert len(outputs(tmp_path / "out")) == 1
