@@ -8,6 +8,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_SHOWN = 80
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
+
+
 class ShardError(Exception):
     """Base of every error that Shard foresees; its text is meant for the user."""
 
@@ -21,6 +28,17 @@ class SettingError(ShardError):
         self.variable, self.value, self.accepted = variable, value, accepted
         said = "is not set" if value is None else f"is {value!r}"
         super().__init__(f"{variable} {said}; accepted: {accepted}")
+
+
+class ParameterError(ShardError):
+    """A request's parameter is wrong: names it, its value and what is accepted."""
+
+    reason = "bad_parameter"
+
+    def __init__(self, parameter: str, value: str | None, accepted: str) -> None:
+        self.parameter, self.value, self.accepted = parameter, value, accepted
+        said = "is not known here" if value is None else f"is {_short(value)!r}"
+        super().__init__(f"{parameter} {said}; accepted: {accepted}")
 
 
 class MissingExtra(ShardError):

@@ -35,7 +35,8 @@ class Job:
     ``ms`` are milliseconds by stage. ``needs`` is set to the bytes that decoding is predicted to
     take when they are more than this worker's share: then nothing was decoded. ``requests`` were
     made of stores so far. ``original`` is set where the item itself is to be copied, ``folder``
-    and ``made`` where a pyramid is: its temporary files, and what was written there.
+    and ``made`` where a pyramid is: its temporary files, and what was written there. ``files`` are
+    a frame's, ``pixels_out`` its picture's size, whose bytes are then ``data``.
     """
 
     work: Work
@@ -56,6 +57,8 @@ class Job:
     original: Original | None = None
     folder: Path | None = None
     made: Made | None = None
+    files: list[bytes | Path] = field(default_factory=list)
+    pixels_out: tuple[int, int] | None = None
 
 
 def failure(job: Job, rendition: str, error: Exception, output: str | None = None) -> Outcome:

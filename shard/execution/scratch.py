@@ -22,13 +22,13 @@ _LOCK = ".lock"
 
 
 @contextlib.contextmanager
-def scratch(kind: str = "pyramids") -> Iterator[Path]:
-    """Make the task's folder in the system's temporary one, after sweeping what others left.
+def scratch(kind: str = "pyramids", within: str | None = None) -> Iterator[Path]:
+    """Make the task's folder, after sweeping what others left; folders of another ``kind`` stay.
 
-    Folders of another ``kind`` are left alone.
+    It lies ``within`` that folder, which must exist, else in the system's temporary one.
     """
-    sweep(kind)
-    folder, lock = _own(f"shard-{kind}-")
+    sweep(kind, within)
+    folder, lock = _own(f"shard-{kind}-", within)
     try:
         yield folder
     finally:
@@ -36,10 +36,10 @@ def scratch(kind: str = "pyramids") -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _own(prefix: str) -> tuple[Path, int]:
+def _own(prefix: str, within: str | None) -> tuple[Path, int]:
     """Make a folder and lock it; again where another task swept it in the moment in between."""
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=prefix))
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=within))
         lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (folder / _LOCK).exists():
@@ -47,9 +47,9 @@ def _own(prefix: str) -> tuple[Path, int]:
         os.close(lock)
 
 
-def sweep(kind: str = "pyramids") -> None:
+def sweep(kind: str = "pyramids", within: str | None = None) -> None:
     """Remove the folders of tasks that are no more; those of other users stay."""
-    for folder in Path(tempfile.gettempdir()).glob(f"shard-{kind}-*"):
+    for folder in Path(within or tempfile.gettempdir()).glob(f"shard-{kind}-*"):
         with contextlib.suppress(OSError):
             lock = os.open(folder / _LOCK, os.O_RDWR)
             try:

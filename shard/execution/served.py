@@ -231,6 +231,12 @@ def served_site(name: str, settings: TaskSettings, share: Share) -> ServedSite:
     return ServedSite(name, recipe, opening.excluded(record))
 
 
+def served_recipe(settings: TaskSettings, share: Share) -> Recipe:
+    """Return a recipe with this process's part of the machine, for what has no source to list."""
+    opening = Opening(_of_process(settings, share))
+    return replace(opening.recipe(opening.record()), memory=_memory(opening, share), forbidden="")
+
+
 def signed_site(site: ServedSite, name: str) -> ServedSite:
     """Return the site of renditions that URLs describe: beside the batch's, in its state folder.
 

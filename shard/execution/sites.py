@@ -49,6 +49,13 @@ class Sites:
         """Return the site of an item, opened."""
         return self._opened.get(work.site) or self._open(work.site)
 
+    def warm(self) -> None:
+        """Import what the first item would else wait for."""
+        if any(recipe.frames is not None for recipe in self._recipes.values()):
+            from shard.execution import frame_item
+
+            frame_item.warm()
+
     def _open(self, name: str) -> OpenSite:
         with self._opening:
             if name not in self._opened:
@@ -64,5 +71,9 @@ class Sites:
 
 
 def several(sites: Mapping[str, Recipe]) -> Recipe:
-    """Return the one recipe that tells a pool of several sites; limits are those of the first."""
-    return replace(next(iter(sites.values())), sites=dict(sites))
+    """Return the one recipe that tells a pool of several sites; limits are those of the first.
+
+    In a worker's hand are as many items as the most patient of them wants.
+    """
+    depth = max((one.depth for one in sites.values() if one.depth is not None), default=None)
+    return replace(next(iter(sites.values())), sites=dict(sites), depth=depth)

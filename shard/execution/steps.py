@@ -1,4 +1,4 @@
-"""Which steps an item goes through in a worker: those of renditions, or those of a pyramid."""
+"""Which steps an item goes through in a worker: of renditions, a pyramid, or a frame."""
 
 from __future__ import annotations
 
@@ -33,6 +33,10 @@ def steps_of(recipe: Recipe) -> Steps:
         from shard.execution import pyramid_item
 
         return cast("Steps", pyramid_item)
+    if recipe.frames is not None:
+        from shard.execution import frame_item
+
+        return cast("Steps", frame_item)
     from shard.execution import item
 
     return cast("Steps", item)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from shard.model import Item, Limits, Outcome, Rendition
     from shard.planning.fits import FitsOptions
+    from shard.planning.frames import FrameOrder
     from shard.planning.layout import Layout
     from shard.planning.pyramids import PyramidOptions
     from shard.storage.base import Headers, StorageOptions
@@ -44,6 +45,23 @@ class Pyramids:
 
     options: PyramidOptions
     scratch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """That pictures of an archive's frames are made. ``scratch``: the server's folder for files."""
+
+    scratch: str
+    download: DownloadBounds
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadBounds:
+    """What one file may take: ``bytes`` in all, of them ``memory`` in memory, ``seconds``."""
+
+    bytes: int
+    memory: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +102,7 @@ class Recipe:
     discard: bool = False
     originals: Originals | None = None
     pyramids: Pyramids | None = None
+    frames: Frames | None = None
     headers: Headers = NO_HEADERS
     metadata: Mapping[str, str] = field(default_factory=dict)
     shares: tuple[int, ...] = ()
@@ -111,7 +130,8 @@ class Work:
     with others: the worker learns the real key from the content, compares it with ``claimed``
     (output key -> the source key that owns it) and judges freshness itself from ``existing``.
     ``alone``: no other item is in any worker's hand. ``order`` is told where pyramids are made,
-    ``site`` where the recipe has several. ``also`` are renditions that the recipe does not have.
+    ``frame`` where pictures of frames are, ``site`` where the recipe has several. ``also`` are
+    renditions that the recipe does not have.
     """
 
     number: int
@@ -123,6 +143,7 @@ class Work:
     claimed: Mapping[str, str] = field(default_factory=lambda: _NO_CLAIMS)
     existing: Mapping[str, Item] = field(default_factory=lambda: _NO_ITEMS)
     order: Order | None = None
+    frame: FrameOrder | None = None
     site: str = ""
     also: tuple[Rendition, ...] = ()
 

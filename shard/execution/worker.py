@@ -77,6 +77,7 @@ class _Worker:
         from shard import imaging
 
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
+        threading.Thread(target=self._sites.warm, name="warm", daemon=True).start()
         told, spent = False, time.process_time()
         while True:
             job = self._fetched.get()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from shard.errors import SettingError
+from shard.planning.frame_settings import FRAME_VARIABLES, FrameSettings
 from shard.planning.marking import EventSettings
 from shard.planning.settings import VARIABLES, TaskSettings
 from shard.planning.thumb_settings import THUMB_VARIABLES, ThumbSettings
@@ -31,6 +32,7 @@ SERVICE_VARIABLES = (
     Variable("PAGE", "yes", "show browsers a page at /", is_switch=True),
     Variable("EVENTS_TOKEN", None, "what callers of POST /events must show"),
     *THUMB_VARIABLES,
+    *FRAME_VARIABLES,
 )
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -64,7 +66,7 @@ class ServiceSettings:
 
     ``sources``: what ``/thumb`` serves. ``workers`` and ``memory_limit`` are for all server
     processes together, ``None``: what there is. ``events``: how ``POST /events`` writes markers,
-    ``None`` where it does not.
+    ``frames`` how frames of an archive are served; ``None`` where they are not.
     """
 
     host: str
@@ -82,6 +84,7 @@ class ServiceSettings:
     grace: float
     events: EventSettings | None
     events_token: str | None = field(repr=False)
+    frames: FrameSettings | None
 
     @classmethod
     def parse(cls, env: Mapping[str, str]) -> ServiceSettings:
@@ -90,7 +93,8 @@ class ServiceSettings:
         read = Reader(env, (*SERVICE_VARIABLES, *shared))
         sources = _sources(env, read.text("THUMB_SOURCES"))
         events = EventSettings.of(env) if env.get("PROCESS_BUCKET") else None
-        if not sources and events is None and not env.get("ARCHIVE_API_URL"):
+        frames = FrameSettings.parse(env)
+        if not sources and events is None and frames is None:
             accepted = (
                 "a source prefix to serve thumbnails of "
                 "(or ARCHIVE_API_URL for frames, or PROCESS_BUCKET for events)"
@@ -118,6 +122,7 @@ class ServiceSettings:
             grace=read.seconds("GRACE") or 0.0,
             events=events,
             events_token=_token(read.text("EVENTS_TOKEN")),
+            frames=frames,
         )
 
 

@@ -13,6 +13,7 @@ from shard.service import (
     errors,
     events,
     first_look,
+    frame_routes,
     health,
     page,
     pages,
@@ -41,6 +42,8 @@ PARTS = (
     first_look.PART,
     workers.PART,
     thumb_route.PART,
+    frame_routes.PART,
+    frame_routes.WITHOUT,
 )
 """In the order in which routes are tried: what takes any name (``/{frame_id}/``) comes last."""
 

@@ -15,6 +15,7 @@ from shard.execution.served import Share, part_of_machine, served_site, signed_s
 from shard.execution.session import open_pool
 from shard.execution.sites import several
 from shard.planning import limits
+from shard.service.frame_making import SITE, frames_recipe
 from shard.service.part import Part
 
 if TYPE_CHECKING:
@@ -72,7 +73,19 @@ def _staff(settings: ServiceSettings, recipes: Mapping[str, Recipe]) -> Staff:
 async def _opened(app: FastAPI) -> AsyncIterator[None]:
     settings: ServiceSettings = app.state.settings
     app.state.sites = thumb_sites(settings)
-    on_demand = OnDemand(_staff(settings, _recipes(app)))
+    with contextlib.ExitStack() as opened:
+        recipes = dict(_recipes(app))
+        if settings.frames is not None:
+            recipe = opened.enter_context(frames_recipe(settings.frames, share_of(settings)))
+            recipes[SITE] = recipe
+        async with _working(app, _staff(settings, recipes)):
+            yield
+
+
+@contextlib.asynccontextmanager
+async def _working(app: FastAPI, staff: Staff) -> AsyncIterator[None]:
+    settings: ServiceSettings = app.state.settings
+    on_demand = OnDemand(staff)
     app.state.on_demand = on_demand
 
     async def ask() -> None:
@@ -88,4 +101,4 @@ async def _opened(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(on_demand.close, settings.grace)
 
 
-PART = Part(APIRouter(), _opened, lambda settings: bool(settings.sources))
+PART = Part(APIRouter(), _opened, lambda settings: bool(settings.sources or settings.frames))

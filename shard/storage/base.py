@@ -17,13 +17,15 @@ class StorageOptions:
     """How stores are opened. Picklable: a worker process opens its own clients from it.
 
     ``retry_budget`` is the seconds that one operation may spend on transient errors in all;
-    0 turns retries off. ``concurrency`` sizes the client's connection pool.
+    0 turns retries off. ``concurrency`` sizes the client's connection pool. ``s3_endpoint`` is S3's
+    URL where it is not what the SDK's own rules say.
     """
 
     s3_backend: str = "obstore"
     retry_budget: float = 90.0
     request_timeout: float = 30.0
     concurrency: int = 32
+    s3_endpoint: str | None = None
 
 
 MD5_KEY = "shard-md5"

@@ -86,7 +86,7 @@ def _s3_client(session: Any, region: str | None, anonymous: bool, options: Stora
         response_checksum_validation="when_required",
         retries={"total_max_attempts": 1},
     )
-    return session.client("s3", region_name=region, config=config)
+    return session.client("s3", region_name=region, endpoint_url=options.s3_endpoint, config=config)
 
 
 def _bucket_region(client: Any, bucket: str) -> str | None:
