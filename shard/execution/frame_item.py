@@ -19,6 +19,7 @@ import psutil
 
 from shard.errors import AlreadyExists, ImageError
 from shard.execution.download import download
+from shard.execution.item import fits
 from shard.execution.job import failure, outcome
 from shard.model import Format, Rendition, Status
 from shard.planning.composites import Remark, to_comment
@@ -38,6 +39,8 @@ NAME = "frame"
 _CONTENT_TYPE = "image/jpeg"
 _BEGINNINGS = (b"SIMPLE", b"\x1f\x8b")
 _HEAD = 8
+_ALIGNED = 40
+"""Bytes that aligning takes for each pixel of each plane; as measured."""
 
 __all__ = ["NAME", "compare", "read", "render", "warm", "write"]
 
@@ -47,10 +50,9 @@ def warm() -> None:
     with contextlib.suppress(ImageError, ImportError):
         import httpx
 
-        from shard.imaging import fits
         from shard.imaging.fits import library
 
-        del httpx, fits
+        del httpx
         library.fits()
 
 
@@ -130,6 +132,8 @@ def write(job: Job, output: Store, recipe: Recipe) -> tuple[Outcome, ...]:
 def _write(job: Job, output: Store, recipe: Recipe) -> Outcome:
     if job.error is not None:
         raise job.error
+    if not job.data:
+        raise RuntimeError("no picture was drawn")
     order = _order(job)
     status, reason = Status.WRITTEN, None
     try:
@@ -175,6 +179,8 @@ def _draw(job: Job, recipe: Recipe) -> tuple[Image.Image, Remark | None] | None:
     want = compose.want(*box) if picture.color else box
     for file in job.files:
         _check(file)
+    if not fits(job, _peak_memory(job, want, recipe), recipe):
+        return None
     planes = [frames.read_plane(file, picture.fits, recipe.limits, want) for file in job.files]
     job.ms["decode"], started = _ms_since(started), time.perf_counter()
     remark = None
@@ -188,6 +194,23 @@ def _draw(job: Job, recipe: Recipe) -> tuple[Image.Image, Remark | None] | None:
         image = label(image, picture.label)
     job.ms["resize"] = _ms_since(started)
     return image, remark
+
+
+def _peak_memory(job: Job, want: tuple[int, int], recipe: Recipe) -> int:
+    """Return the bytes that reading all planes and laying them on one another takes at most."""
+    from shard.imaging.decoders.base import Want
+    from shard.imaging.decoders.fits import FitsDecoder
+
+    picture = _order(job).picture
+    decoder, wanted = FitsDecoder(picture.fits, recipe.limits), Want(*want)
+    needs = sum(len(file) for file in job.files if isinstance(file, bytes))
+    for file in job.files:
+        header = decoder.header(file)
+        needs += decoder.memory(header, wanted)
+        if picture.color:
+            factor = wanted.factor(header.width, header.height)
+            needs += _ALIGNED * header.width * header.height // factor**2
+    return needs
 
 
 def _encode(image: Image.Image, picture: Picture, remark: Remark | None) -> bytes:

@@ -18,6 +18,8 @@ from shard.model import Limits
 from shard.planning.fits import DEFAULT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from shard.planning.fits import FitsOptions
 
 _HELD = 48
@@ -51,7 +53,7 @@ class FitsDecoder:
     def __init__(self, options: FitsOptions, limits: Limits) -> None:
         self._fits, self._options, self._limits = _library(), options, limits
 
-    def header(self, data: bytes) -> FitsHeader:
+    def header(self, data: bytes | Path) -> FitsHeader:
         """Choose the frame and read its header; of a gzipped file only what comes before it."""
         with self._fits.described(data, self._options, self._limits) as frame:
             return FitsHeader(
