@@ -14,7 +14,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from shard.imaging import pyramid, pyramid_iiif
+from shard.errors import ImageError
+from shard.imaging import open_image, pyramid, pyramid_iiif
 from shard.imaging.pyramid import is_big, peak_memory, scratch_bytes, write_pyramid
 from shard.imaging.pyramid_check import verify
 from shard.imaging.pyramid_source import open_source
@@ -150,6 +151,18 @@ def test_a_tiff_is_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert _make(tmp_path / "a.tif", SMALL).size == (300, 200)
 
 
+@pytest.mark.parametrize("compression", ["lerc", "webp"])
+def test_a_tiff_that_nobody_decodes(tmp_path: Path, compression: str) -> None:
+    """It is unsupported, by its compression's name: nothing is wrong with the file."""
+    pixels = _colours(64, 64)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", compression=compression)
+
+    with pytest.raises(ImageError, match=f"(?i)unsupported: .* {compression}"):
+        open_source(tmp_path / "a.tif", SMALL, Limits())
+    with pytest.raises(ImageError, match=f"(?i)unsupported: .* {compression}"):
+        open_image((tmp_path / "a.tif").read_bytes(), Limits())
+
+
 def test_a_large_page_of_a_pdf_is_predicted(tmp_path: Path) -> None:
     """A page is drawn whole at the size of its pyramid: that counts, not its size at 300 dpi."""
     Image.new("RGB", (600, 400)).save(tmp_path / "a.pdf", resolution=10)
@@ -164,8 +177,6 @@ def test_a_large_page_of_a_pdf_is_predicted(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_no_fault_of_the_image(tmp_path: Path) -> None:
     """What the encoder cannot lay down is said to be the disk's."""
-    from shard.errors import ImageError
-
     Image.fromarray(_colours(300, 200)).save(tmp_path / "a.png")
     opened = open_source(tmp_path / "a.png", replace(SMALL, compression="none"), Limits())
 

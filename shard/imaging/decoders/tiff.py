@@ -9,10 +9,13 @@ if TYPE_CHECKING:
     from mmap import mmap
 
     from shard.imaging.decoders.base import Header, Want
+from shard.errors import ImageError
 from shard.imaging.sniff import tiff_tags
 
 _COMPRESSION = 259
-_NOT_IN_VIPS = frozenset({34887, 34925, 50000, 50001})  # LERC, LZMA, Zstandard, WebP
+_NOT_IN_VIPS = frozenset({34925, 50000})  # LZMA, Zstandard
+_NOWHERE = {34887: "LERC", 50001: "WebP"}
+"""What the wheels of both libvips and Pillow leave out."""
 _MOST_LEVELS = 32
 _SAME_SHAPE = 0.02
 """Relative difference of aspect ratio up to which a smaller page counts as a copy."""
@@ -45,5 +48,12 @@ def _is_copy(level: Any, header: Header, above: int) -> bool:
 
 
 def needs_pillow(data: bytes | mmap) -> bool:
-    """Tell whether the first page is compressed in a way that the libvips wheel leaves out."""
-    return tiff_tags(data).get(_COMPRESSION) in _NOT_IN_VIPS
+    """Tell whether the first page is compressed in a way that the libvips wheel leaves out.
+
+    Raises ``ImageError`` where Pillow's leaves it out too.
+    """
+    compression = tiff_tags(data).get(_COMPRESSION, 0)
+    if compression in _NOWHERE:
+        said = f"this TIFF is compressed with {_NOWHERE[compression]}, which is not decoded here"
+        raise ImageError("unsupported", said)
+    return compression in _NOT_IN_VIPS
