@@ -109,7 +109,8 @@ class Thumbs:
         """Bring a picture from the store, or have it made; what fails lastingly is remembered."""
         source = ""
         try:
-            seen, found = await self._in_thread(self._look, wish)
+            known = self._shelf.get(wish.place), self._failures.get(wish.place, time.monotonic())
+            seen, found = await self._in_thread(self._look, wish, known)
             source, origin = seen.item.fingerprint, "store"
             if found is None:
                 outcome = await self._make(wish, seen)
@@ -136,19 +137,22 @@ class Thumbs:
             facts = (refusal.status, refusal.reason, refusal.message)
             self._failures.put(wish.place, _Failure(*facts, source, now), now)
 
-    def _look(self, wish: Wish) -> tuple[Seen, Picture | _Failure | None]:
-        """Ask the stores; return the picture too, if there is a fresh one, or why there is none."""
-        now = time.monotonic()
+    def _look(
+        self, wish: Wish, known: tuple[Picture | None, _Failure | None]
+    ) -> tuple[Seen, Picture | _Failure | None]:
+        """Ask the stores; return the picture too, if there is a fresh one, or why there is none.
+
+        Runs in a thread: ``known`` is what shelf and failures, which are the event loop's, hold.
+        """
+        now, (kept, failure) = time.monotonic(), known
         seen = wish.site.look(wish.key, wish.rendition)
         fingerprint = seen.item.fingerprint
-        failure = self._failures.get(wish.place, now)
         if failure is not None and failure.source and failure.source == fingerprint:
             failure.checked = now
             return seen, failure
         if seen.winner is not None:
             message = f"{seen.winner!r} has the same output key and comes first"
             raise Refusal(409, "collision", message)
-        kept = self._shelf.get(wish.place)
         if kept is not None and kept.source == fingerprint and _has(seen.existing, kept.output):
             kept.checked = now
             return seen, kept
