@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _HELD = 48
 """Bytes that a pixel of a band in hand takes: the values, what they become on the way."""
+_TILE = 24
+"""Bytes that a pixel of tiles in hand takes while a frame is decompressed to be held."""
 _MADE = 24
 """Bytes that a pixel of the shrunk frame takes: as a mean, as a value, drawn, as a picture."""
 _DRAWN = 4
@@ -44,6 +46,7 @@ class FitsHeader(Header):
     """``tile``: rows that are decompressed together. ``inflated``: bytes, of a gzipped file."""
 
     tile: int = 1
+    compressed: bool = False
     inflated: int = 0
 
 
@@ -66,6 +69,7 @@ class FitsDecoder:
                 depth=8 * frame.rows.depth,
                 notes=frame.notes,
                 tile=frame.rows.tile,
+                compressed=frame.rows.compressed,
                 inflated=frame.inflated,
             )
 
@@ -83,9 +87,14 @@ class FitsDecoder:
         pixels = header.width * header.height
         factor = want.factor(header.width, header.height)
         made = _MADE * pixels // factor**2 if factor > 1 else (header.depth // 8 + _DRAWN) * pixels
-        tile, inflated = cast("FitsHeader", header).tile, cast("FitsHeader", header).inflated
-        rows: int = self._fits.band_rows(header.width, header.height, tile, factor)
-        return made + _HELD * rows * header.width + inflated
+        of = cast("FitsHeader", header)
+        held: int = self._fits.held_bytes(
+            of.width, of.height, of.depth // 8, compressed=of.compressed
+        )
+        tiles = self._fits.band_rows(of.width, of.height, of.tile, factor) * of.width
+        band = self._fits.band_rows(of.width, of.height, 1, factor) * of.width
+        at_once: int = max(_TILE * tiles, _HELD * band) if held else _HELD * tiles
+        return made + at_once + held + of.inflated
 
 
 def decoder(_name: str) -> FitsDecoder:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from shard.imaging.fits.hdus import described
 from shard.imaging.fits.orientation import turned, turned_by
 from shard.imaging.fits.plane import Plane, picture, read_plane
-from shard.imaging.fits.rows import band_rows
+from shard.imaging.fits.rows import band_rows, held_bytes
 from shard.imaging.fits.stretch import stretch
 
 __all__ = [
     "Plane",
     "band_rows",
     "described",
+    "held_bytes",
     "picture",
     "read_plane",
     "stretch",

@@ -15,8 +15,9 @@ Matrix = tuple[tuple[float, float], tuple[float, float]]
 VERTICAL = 4
 """EXIF's number for upside down: FITS counts rows from below (FITS standard 4.0, section 4.2.1)."""
 
-_NOT_SKY = ("SPECTR", "ARC", "LAMP", "WAVE", "COMP", "FIBRE", "FIBER", "FLATLAMP")
-"""Beginnings of words by which headers say that a frame is a spectrum, an arc or a lamp's flat."""
+_NOT_SKY = frozenset({"ARC", "ARCS", "COMP", "COMPARISON", "WAVE", "ECHELLE"})
+_NOT_SKY_BEGINNINGS = ("SPECTR", "LAMP", "ARCLAMP", "FLATLAMP")
+"""Words by which headers say that a frame is a spectrum, an arc or a lamp's flat."""
 _KINDS = (
     *("OBSTYPE", "IMAGETYP", "OBSMODE", "FRAME", "CONFTYPE", "EXPTYPE"),
     *("ESO DPR TYPE", "ESO DPR TECH", "ESO DPR CATG"),
@@ -77,7 +78,7 @@ def is_not_sky(header: Any) -> bool:
     """Tell whether the header says that this is a spectrum, an arc or a lamp's flat."""
     for card in _KINDS:
         words = str(header.get(card, "")).upper().replace("-", ",").replace(" ", ",").split(",")
-        if any(word.startswith(_NOT_SKY) for word in words):
+        if any(word in _NOT_SKY or word.startswith(_NOT_SKY_BEGINNINGS) for word in words):
             return True
     return False
 

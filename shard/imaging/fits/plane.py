@@ -11,7 +11,7 @@ from PIL import Image
 from shard.errors import ImageError
 from shard.imaging.fits.hdus import opened
 from shard.imaging.fits.orientation import turned, turned_by
-from shard.imaging.fits.rows import bands
+from shard.imaging.fits.rows import bands, once
 from shard.imaging.fits.stretch import Levels, Tone, measure, shrunk, stretch
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def read_plane(
         if rows.width * rows.height > limits.max_pixels:
             said = f"{rows.width}x{rows.height} is {rows.width * rows.height} pixels"
             raise ImageError("too_many_pixels", f"{said}; accepted: up to {limits.max_pixels}")
+        rows = once(rows)
         levels = measure(rows, options)
         factor = 1
         if want is not None:

@@ -15,6 +15,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 BAND = 1 << 21
 """Bytes of pixels (as doubles) that are read at once; more where a compressed tile is taller."""
+HELD = 80 << 20
+"""Bytes that a decompressed frame may take to be held: 20 megapixels in single precision."""
 _SECTION = re.compile(r"\s*\[\s*(-?\d{1,7}):(-?\d{1,7})\s*,\s*(-?\d{1,7}):(-?\d{1,7})\s*\]\s*")
 _SMALL = 2
 
@@ -22,13 +24,15 @@ _SMALL = 2
 class Rows(Protocol):
     """A frame's pixels, by rows; row 0 is the first in the file, usually shown at the bottom.
 
-    ``tile`` is the number of rows that are decompressed together, 1 if each can be had alone.
+    ``tile`` is the number of rows that are decompressed together, 1 if each can be had alone;
+    ``compressed``: reading a row twice decompresses it twice. ``depth``: bytes of a value.
     """
 
     width: int
     height: int
     tile: int
     depth: int
+    compressed: bool
 
     def read(self, top: int, bottom: int) -> Array:
         """Return rows ``top`` to ``bottom`` as floats, NaN where there is no finite value."""
@@ -168,6 +172,7 @@ class MosaicRows:
         self.height = max(at[1] + one.data.size[1] for one, at in self._placed)
         self.tile = max(one.rows.tile for one in tiles)
         self.depth = max(one.rows.depth for one in tiles)
+        self.compressed = any(one.rows.compressed for one in tiles)
 
     def limit(self, size: int) -> None:
         """Say where the file ends, to each tile."""
@@ -217,6 +222,38 @@ def _mirror(header: Any, axis: int) -> None:
             header[name] = -float(header[name])
     if not told and float(header.get("CROTA2", 0.0)):
         header["CROTA2"] = -float(header["CROTA2"])
+
+
+class HeldRows:
+    """A compressed frame's rows, all decompressed once and held."""
+
+    tile, compressed = 1, False
+
+    def __init__(self, rows: Rows) -> None:
+        self.width, self.height, self.depth = rows.width, rows.height, rows.depth
+        dtype = np.float32 if rows.depth == 4 else np.float64  # noqa: PLR2004 - bytes of a single
+        self._values: Array = np.empty((rows.height, rows.width), dtype)
+        for top, values in bands(rows):
+            self._values[top : top + len(values)] = values
+
+    def limit(self, size: int) -> None:
+        """Do nothing: what is held was read from the file as it is."""
+
+    def read(self, top: int, bottom: int) -> Array:
+        """Return rows ``top`` to ``bottom``; not to be written to."""
+        return self._values[top:bottom]
+
+
+def held_bytes(width: int, height: int, depth: int, *, compressed: bool) -> int:
+    """Return the bytes that holding a frame takes, 0 where it is read as often as needed."""
+    size = width * height * depth
+    return size if compressed and size <= HELD else 0
+
+
+def once(rows: Rows) -> Rows:
+    """Return rows that can be read twice at no cost, as long as that holds at most ``HELD``."""
+    held = held_bytes(rows.width, rows.height, rows.depth, compressed=rows.compressed)
+    return HeldRows(rows) if held else rows
 
 
 def band_rows(width: int, height: int, tile: int, factor: int = 1) -> int:

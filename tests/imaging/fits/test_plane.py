@@ -257,3 +257,20 @@ def test_hdus_are_limited() -> None:
     file = written(fits.PrimaryHDU(), *(fits.ImageHDU() for _ in range(12)))
     with pytest.raises(ImageError, match="too_many_frames: more than 10 HDUs"):
         read_plane(file, parse_fits(""), Limits(max_frames=10))
+
+
+@pytest.mark.parametrize("text", ["", "stretch=asinh,median=yes"])
+def test_a_compressed_frame_too_large_to_hold_gives_the_same_picture(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Held or decompressed twice, by tiles that no band fits: the greys are the same."""
+    hdu = fits.CompImageHDU(
+        stars(), compression_type="GZIP_2", tile_shape=(37, 50), quantize_level=0
+    )
+    file = written(fits.PrimaryHDU(), hdu)
+    held = drawn(file, text, (60, 40))
+    monkeypatch.setattr("shard.imaging.fits.rows.HELD", 1000)
+    monkeypatch.setattr("shard.imaging.fits.rows.BAND", 5000)
+
+    assert np.array_equal(drawn(file, text, (60, 40)), held)
+    assert np.array_equal(held, drawn(frame(stars()), text, (60, 40)))
