@@ -40,13 +40,15 @@ _OF_RUNS = frozenset(
     }
 )
 """Variables of the batch that mean nothing here, or are this command's arguments."""
+_SECRETS = frozenset({"EVENTS_TOKEN", "SIGNING_KEY"})
+"""Variables without a flag: all processes of a machine see each other's flags."""
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 @click.command("serve")
 @click.argument("source", metavar="INPUT", required=False)
 @click.argument("output", metavar="OUTPUT", required=False)
-@variable_options(variables=SERVICE_VARIABLES)
+@variable_options(variables=SERVICE_VARIABLES, without=_SECRETS)
 @variable_options(without=_OF_RUNS)
 def command(source: str | None, output: str | None, **flags: str | bool | None) -> None:
     """Serve thumbnails of INPUT over HTTP: those in OUTPUT, and what is missing is made.

@@ -36,6 +36,7 @@ class Metrics:
     def __init__(self, folder: Path | None = None) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped there
         self._folder = folder
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
             "shard_http_requests",
@@ -85,8 +86,12 @@ class Metrics:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        known = self._known.get((method, route, status))
+        if known is None:  # looking labels up costs more than counting
+            known = self._requests.labels(method, route, str(status)), self._seconds.labels(route)
+            self._known[method, route, status] = known
+        known[0].inc()
+        known[1].observe(seconds)
 
     def served(self, kind: str, origin: str) -> None:
         """Count a picture; ``origin``: ``memory``, ``store``, ``made`` or ``unchanged``."""
