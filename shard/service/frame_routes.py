@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from shard.errors import ObjectMissing
 from shard.execution.opening import Opening
-from shard.planning.fits import STRETCHES
+from shard.planning.fits import FILTERS, STRETCHES
 from shard.planning.frames import LARGEST, LONGEST_LABEL
 from shard.service.archive import Archive
 from shard.service.frame_making import FrameMaker
@@ -50,7 +50,7 @@ _PARAMETERS: Final = [
     _query("height", "of that box", **_SIDE),
     _query("label", "a text, white, in the lower left", type="string", maxLength=LONGEST_LABEL),
     _query("color", "a composite of the request's red, visual and blue frames", **_BOOLEAN),
-    _query("median", "median filter, then normalisation to the percentile", **_BOOLEAN),
+    _query("median", "then subtract the median, and draw the percentile white", **_BOOLEAN),
     _query(
         "percentile",
         "of median, and of the stretches that go by it",
@@ -70,8 +70,15 @@ _PARAMETERS: Final = [
     _query("stretch", "how values become grey", type="string", enum=list(STRETCHES)),
     _query("zmin", "the value that is drawn black", type="number"),
     _query("zmax", "the value that is drawn white", type="number"),
-    _query("hdu", "number from 0, EXTNAME or EXTNAME:EXTVER", type="string"),
-    _query("plane", "of a cube, from 1", type="integer", minimum=1),
+    _query(
+        "hdu",
+        "number from 0, EXTNAME or EXTNAME:EXTVER",
+        type="string",
+        pattern=r"^[!-+\--~]([ !-+\--~]{0,66}[!-+\--~])?$",
+    ),
+    _query("plane", "of a cube, from 1", type="integer", minimum=1, maximum=999_999_999),
+    _query("filter", "of the finished picture: 3x3", type="string", enum=list(FILTERS)),
+    _query("mosaic", "lay a detector's sections together", **_BOOLEAN),
 ]
 _FOUND: Final = {
     "description": "a presigned URL; with `image=inline` the picture itself",

@@ -29,7 +29,7 @@ _ALWAYS: Final = (
     (b"access-control-allow-origin", b"*"),
     (
         b"access-control-expose-headers",
-        b"ETag, Last-Modified, Retry-After, X-Request-Id, Content-Length",
+        b"ETag, Last-Modified, Retry-After, X-Request-Id, X-Shard-Aligned, Content-Length",
     ),
     (b"cross-origin-resource-policy", b"cross-origin"),
     (b"x-content-type-options", b"nosniff"),

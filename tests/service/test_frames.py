@@ -11,6 +11,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from shard.planning.frames import PARAMETERS
 from tests.service.archive_double import TOKEN
 from tests.service.frames_service import FramesService, frames_service
 
@@ -392,4 +393,4 @@ def test_the_openapi_document_tells_the_parameters(frames: FramesService) -> Non
     names = [parameter["name"] for parameter in parameters]
 
     assert len(names) == len(set(names))
-    assert {"frame", "width", "label", "color", "median", "image", "zmin"} <= set(names)
+    assert set(names) == {"frame", *PARAMETERS}
