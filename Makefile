@@ -72,6 +72,11 @@ bench: setup ## measure side by side with other programs, write docs/benchmarks.
 	done
 	$(BIN)/python -m benchmarks.report
 
+.PHONY: bench-serve
+bench-serve: setup ## measure shard serve beside thumbor by wrk, write docs/benchmarks.md (5 minutes)
+	$(BIN)/python -m benchmarks.serve
+	$(BIN)/python -m benchmarks.report
+
 .PHONY: fix
 fix: setup ## format and mend what ruff can mend
 	$(BIN)/ruff check --fix .

@@ -66,6 +66,8 @@ def bars(results: Results) -> Iterator[Bar]:
         alone = "vips tiffsave" if "vips tiffsave" in times else "pyvips loop"
         over = times["shard"]["median"] / times[alone]["median"]
         yield Bar(f"pyramids, whole process, time over that of {alone}", 1.15, over, at_most=True)
+    if "serve" in results:
+        yield from _serving(results["serve"])
     if "startup" in results:
         what = "`process.py` to its first local listing"
         yield Bar(what, 1.0, results["startup"]["median"], unit="s", at_most=True)
@@ -79,6 +81,20 @@ def _stores(results: Results) -> Iterator[Bar]:
     if "upload" in results:
         measured = results["upload"]["ratios"]["HEAD and PUT, 20 threads"]["median"]
         yield Bar("upload with latency, over HEAD and PUT with 20 threads", 2, measured)
+
+
+def _serving(result: Mapping[str, Any]) -> Iterator[Bar]:
+    named = {"jpeg_12mp": "12 MP JPEGs", "jpeg_small": "800x600 JPEGs"}
+    for processes, ahead in result["ratios"].items():
+        by = f"serve, {processes} process{'es' if processes != '1' else ''}"
+        for kind, name in named.items():
+            what = f"{by}: cold {name} a second, over thumbor"
+            yield Bar(what, 1.0, ahead[f"cold {kind} rate"])
+        for at_once in (16, 64):
+            what = f"{by}: cached thumbnails a second, {at_once} at once, over thumbor"
+            yield Bar(what, 1.0, ahead[f"warm {at_once} rate"])
+            what = f"{by}: thumbor's p99 over Shard's, {at_once} at once"
+            yield Bar(what, 1.0, ahead[f"warm {at_once} p99"])
 
 
 def _rendering(kinds: Mapping[str, Any]) -> Iterator[Bar]:

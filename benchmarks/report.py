@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.bars import Results, bars
 from benchmarks.measuring import RESULTS, ROOT
 from benchmarks.plot import Group, svg
+from benchmarks.serve_report import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,7 +51,7 @@ def text(results: Results) -> str:
         *(bar.row for bar in bars(results)),
         "",
     ]
-    for section in (_pipeline, _store, _upload, _render, _rest):
+    for section in (_pipeline, _store, _upload, _render, _rest, serving):
         lines.extend(section(results))
     lines.extend(["## What stands behind these figures", "", _notes(), ""])
     lines.extend(_surroundings(results))
@@ -235,21 +236,21 @@ def _surroundings(results: Results) -> Iterator[str]:
     yield ""
     yield "| benchmark | date, commit | machine | versions |"
     yield "| --- | --- | --- | --- |"
-    peers = results.get("pipeline", {}).get("versions", {})
     for name, result in results.items():
         if "surroundings" not in result:
             continue
         at = result["surroundings"]
-        libraries = {"Python": at["python"], **at["libraries"]}
-        if name == "pipeline":
-            libraries |= peers
+        libraries = {"Python": at["python"], **at["libraries"], **result.get("versions", {})}
         versions = ", ".join(f"{library} {version}" for library, version in libraries.items())
         yield (
             f"| {name} | {at['date']}, {at['commit']} | {at['processor']}, {at['cores']} cores, "
             f"{at['memory_gib']:g} GiB, {at['system']} | {versions} |"
         )
     yield ""
-    yield "Again: `make bench ROUNDS=5` for all, or one, as `python -m benchmarks.store --help`."
+    yield (
+        "Again: `make bench ROUNDS=5` for all, `make bench-serve` for the service, or one, as "
+        "`python -m benchmarks.store --help`."
+    )
     yield ""
 
 

@@ -18,9 +18,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 
 from benchmarks import corpora
+from benchmarks.frames import frames
 from benchmarks.load import load, look_for_wrk
 from benchmarks.local import DISTINCT
 from benchmarks.measuring import arguments, save
@@ -33,9 +35,12 @@ if TYPE_CHECKING:
     from benchmarks.serving import Program, Running
 
 KINDS = ("jpeg_12mp", "jpeg_small")
+FITS = "fits_4mp"
+"""thumbor knows no FITS: these are for Shard alone."""
 COLD_AT_ONCE = 16
 AT_ONCE = (16, 64)
 _IN_A_FOLDER = 100
+_FRAMES = 6
 _KEPT = 100
 """Thumbnails of each kind that are asked for warm."""
 
@@ -45,23 +50,24 @@ Found = dict[str, dict[str, list[float]]]
 
 def folder(root: Path, count: int) -> Path:
     """Return a source with ``count`` keys of each kind: links to a few pictures that differ."""
-    place = root / f"serve_x{count}"
+    place = root / f"served_x{count}"
     if (place / "complete").exists():
         return place
     shutil.rmtree(place, ignore_errors=True)
-    for kind in KINDS:
-        pictures = corpora.corpus(root, kind, DISTINCT)
+    pictures = {kind: corpora.corpus(root, kind, DISTINCT) for kind in KINDS}
+    for kind, files in {**pictures, FITS: frames(root, _FRAMES)}.items():
         for number, key in enumerate(keys(kind, count)):
             link = place / key
             link.parent.mkdir(parents=True, exist_ok=True)
-            os.link(pictures[number % DISTINCT], link)
+            os.link(files[number % len(files)], link)
     (place / "complete").touch()
     return place
 
 
 def keys(kind: str, count: int) -> list[str]:
     """Return the keys of a kind, in the order in which they are asked for."""
-    return [f"{kind}/{n // _IN_A_FOLDER:03}/{n:05}.jpg" for n in range(count)]
+    ext = "fits" if kind == FITS else "jpg"
+    return [f"{kind}/{n // _IN_A_FOLDER:03}/{n:05}.{ext}" for n in range(count)]
 
 
 def programs(environment: Path, source: Path, processes: int) -> Iterator[tuple[Program, str]]:
@@ -76,31 +82,48 @@ def programs(environment: Path, source: Path, processes: int) -> Iterator[tuple[
         yield thumbor(environment, source, processes, cores, name=name), "thumbor-threads"
 
 
-def measure(program: Program, output: Path, given: Namespace, found: Found) -> None:
+def measure(program: Program, places: tuple[Path, Path], given: Namespace, found: Found) -> None:
     """Put one server under load; append what was found. Cold only where nothing is made yet."""
+    source, output = places
     is_cold = not output.exists()
     with running(program, output) as server:
         if is_cold:
             for kind in KINDS:
-                paths = [program.path(key) for key in keys(kind, given.count)]
-                _check(server, paths.pop())
-                figures = _under_load(server, paths, (COLD_AT_ONCE, given.seconds), once=True)
-                _note(found, f"cold {kind}", program, figures)
+                _note(found, f"cold {kind}", program, _cold(server, program, kind, given))
+                key = keys(kind, 1)[0]
+                near = _psnr(_check(server, program.path(key)), source / key)
+                found[f"psnr {kind}"][program.name].append(round(near, 2))
         kept = [program.path(key) for kind in KINDS for key in keys(kind, _KEPT)]
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda path: _check(server, path), kept))
         for at_once in AT_ONCE:
             figures = _under_load(server, kept, (at_once, given.seconds))
             _note(found, f"warm {at_once}", program, figures)
-    found["memory"][program.name].append(server.peak)
+        found["memory"][program.name].append(server.peak)
+        if program.name == "shard":
+            _note(found, f"cold {FITS}", program, _cold(server, program, FITS, given))
 
 
-def _check(server: Running, path: str) -> None:
-    """Raise ``RuntimeError`` unless there is the thumbnail that was asked for."""
+def _cold(server: Running, program: Program, kind: str, given: Namespace) -> dict[str, float]:
+    paths = [program.path(key) for key in keys(kind, given.count)]
+    _check(server, paths.pop())
+    return _under_load(server, paths, (COLD_AT_ONCE, given.seconds), once=True)
+
+
+def _check(server: Running, path: str) -> Image.Image:
+    """Return the thumbnail; raise ``RuntimeError`` if it is not what was asked for."""
     with urllib.request.urlopen(server.url + path, timeout=30) as answer:  # noqa: S310  # our own
         picture = Image.open(BytesIO(answer.read()))
-    if picture.format != "JPEG" or picture.size != (BOX, BOX * 3 // 4):
+    if picture.format != "JPEG" or picture.width != BOX:
         raise RuntimeError(f"{path} is {picture.format} of {picture.size}")
+    return picture
+
+
+def _psnr(picture: Image.Image, original: Path) -> float:
+    """Return how near a thumbnail is to a full decode resized by LANCZOS at once, in dB."""
+    full = Image.open(original).convert("RGB").resize(picture.size, Image.Resampling.LANCZOS)
+    difference = np.asarray(picture.convert("RGB"), np.float64) - np.asarray(full, np.float64)
+    return float(10 * np.log10(255**2 / max(1e-9, float((difference**2).mean()))))
 
 
 def _under_load(
@@ -124,9 +147,9 @@ def ratios(found: Found) -> dict[str, float]:
     """Return, by work, how far Shard is ahead of the better thumbor; medians of rounds."""
     ours: dict[str, float] = {}
     for work, figures in found.items():
-        if work == "memory":
-            continue
         others = [figures[name] for name in figures if name.startswith("thumbor")]
+        if not others or not work.endswith(("rate", "p99", "cpu")):
+            continue
         is_rate = work.endswith("rate")
         best = [max(pair) if is_rate else min(pair) for pair in zip(*others, strict=True)]
         for name in (name for name in figures if name.startswith("shard")):
@@ -150,7 +173,7 @@ def main() -> None:
             print(f"round {at + 1}, processes: {processes}", flush=True)
             with tempfile.TemporaryDirectory(prefix="shard-bench-") as work:
                 for program, output in programs(environment, source, processes):
-                    measure(program, Path(work, output), given, found[processes])
+                    measure(program, (source, Path(work, output)), given, found[processes])
     results: dict[str, Any] = {
         "processes": {str(count): figures for count, figures in found.items()},
         "ratios": {str(count): ratios(figures) for count, figures in found.items()},
