@@ -17,7 +17,7 @@ _SATURATED = 65_535
 
 
 def frame(seed: int) -> fits.PrimaryHDU:
-    """Return a frame of ``SIDE`` x ``SIDE`` pixels with a plain WCS, as a CCD camera writes them."""
+    """Return a frame of ``SIDE`` x ``SIDE`` pixels with a plain WCS, as cameras write them."""
     generator = np.random.default_rng(seed)
     pixels = generator.normal(900.0, 18.0, (SIDE, SIDE))
     pixels += np.linspace(0.0, 60.0, SIDE)[:, None]

@@ -33,11 +33,11 @@ def serving(results: Results) -> Iterator[str]:
         yield from _loads(found, result["ratios"][processes])
         yield from _memory(found)
     yield (
-        "Cold: every request is for another image, nothing is made yet. Cached: 200 thumbnails that "
-        "were made before. Both keep what they made in a local folder and encode at quality 85; each "
-        "server was started anew for each round. CPU is that of all processes of the server, in "
-        "milliseconds an answer: unlike the rates it hardly depends on how many cores are there. "
-        "`ahead` is the median over the rounds of Shard's rate over that of the faster thumbor."
+        "Cold: every request is for another image, nothing is made yet. Cached: 200 thumbnails "
+        "made before. Both keep what they made in a local folder and encode at quality 85; "
+        "thumbor writes no access log, Shard does. Each server was started anew for each round. "
+        "CPU is that of all processes of the server, in milliseconds an answer. `ahead` is the "
+        "median over the rounds of Shard's rate over that of the faster thumbor."
     )
     yield ""
     rounds = len(next(iter(next(iter(found.values())).values())))
@@ -71,5 +71,6 @@ def _memory(found: Mapping[str, Any]) -> Iterator[str]:
         for name, values in found[what].items()
         if name in ("shard", "thumbor")
     ]
-    yield f"PSNR of what was served against a full decode resized by LANCZOS, dB: {', '.join(near)}."
+    against = "PSNR of what was served against a full decode resized by LANCZOS, dB"
+    yield f"{against}: {', '.join(near)}."
     yield ""

@@ -103,6 +103,11 @@ class ServedSite:
         """The output."""
         return open_store(self.recipe.output, self.recipe.storage)
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether a network lies between."""
+        return "://" in self.recipe.source or "://" in self.recipe.output
+
     def layout(self, rendition: Rendition) -> Reversible:
         """Return the rule for the rendition's output keys."""
         known = self.recipe.renditions

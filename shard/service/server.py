@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -53,6 +54,9 @@ async def _served(app: FastAPI, server: Server, listener: socket.socket, said: s
     async with app.router.lifespan_context(app):
         for line in filter(None, said.splitlines()):
             _log.info("%s", line)
+        # What is there by now stays: to look through it again and again is what pauses are made of.
+        gc.collect()
+        gc.freeze()
         await server.serve(sockets=[listener])
 
 

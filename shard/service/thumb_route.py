@@ -93,7 +93,10 @@ async def _opened(app: FastAPI) -> AsyncIterator[None]:
         dot = f" {name}" if name else ""
         for what, ask in (("source", site.ask_source), ("output", site.ask_output)):
             state.readiness.add(f"{what}{dot}", functools.partial(anyio.to_thread.run_sync, ask))
-    yield
+    try:
+        yield
+    finally:
+        state.thumbs.close()
 
 
 PART = Part(router, _opened, lambda settings: bool(settings.sources))

@@ -8,9 +8,7 @@ import functools
 import time
 from dataclasses import dataclass, replace
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any, Final
-
-import anyio.to_thread
+from typing import TYPE_CHECKING, Final
 
 from shard.errors import ObjectMissing, ShardError, StorageError
 from shard.model import Status
@@ -20,10 +18,11 @@ from shard.service.patience import while_wanted
 from shard.service.refusal import Refusal
 from shard.service.shelf import Lately, Picture, Shelf, etag_of
 from shard.service.single_flight import SingleFlight
+from shard.service.threads import Threads
 from shard.service.wishes import Wish, Wishes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from starlette.responses import Response
     from starlette.types import Receive, Scope
@@ -37,7 +36,8 @@ if TYPE_CHECKING:
 
 _LONGEST_CHAIN: Final = 16
 _FAILURES: Final = 10_000
-_THREADS: Final = 64
+_THREADS, _LOCAL_THREADS = 64, 8
+"""Calls of stores at once. A disk answers at once: more threads would only contend."""
 
 
 @dataclass(slots=True)
@@ -71,7 +71,12 @@ class Thumbs:
         self._shelf = Shelf(settings.thumbs.cache_memory)
         self._failures = Lately[_Failure](settings.thumbs.failure, _FAILURES)
         self._flights = SingleFlight[tuple[Picture, str]]()
-        self._threads = anyio.CapacityLimiter(_THREADS)
+        is_remote = any(site.is_remote for site in sites.values())
+        self._threads = Threads(_THREADS if is_remote else _LOCAL_THREADS, "store")
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._threads.close()
 
     async def answer(self, scope: Scope, receive: Receive) -> Response:
         """Answer a request. Raises ``Refusal`` and ``StorageError``."""
@@ -110,11 +115,11 @@ class Thumbs:
         source = ""
         try:
             known = self._shelf.get(wish.place), self._failures.get(wish.place, time.monotonic())
-            seen, found = await self._in_thread(self._look, wish, known)
+            seen, found = await self._threads.run(self._look, wish, known)
             source, origin = seen.item.fingerprint, "store"
             if found is None:
                 outcome = await self._make(wish, seen)
-                found = await self._in_thread(self._fetch, wish, outcome.output, seen.item)
+                found = await self._threads.run(self._fetch, wish, outcome.output, seen.item)
                 origin = "made"
         except Refusal as refusal:
             self._remember(wish, refusal, source)
@@ -204,11 +209,6 @@ class Thumbs:
 
     async def _made(self, work: Work) -> Made:
         return await asyncio.wrap_future(self._on_demand.make(work, self._seconds))
-
-    async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        return await anyio.to_thread.run_sync(
-            call, *arguments, abandon_on_cancel=True, limiter=self._threads
-        )
 
 
 def _has(existing: tuple[Item, ...], output: Item) -> bool:
