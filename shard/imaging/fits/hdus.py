@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,7 +103,12 @@ def _hdus(stream: Any) -> Iterator[Any]:
     """Open a FITS file, HDU by HDU as they are asked for; integers are scaled, BLANK is NaN."""
     try:
         hdus = fits().open(stream, mode="readonly", lazy_load_hdus=True, uint=False)
-    except OSError as error:
+    except KeyError as error:
+        raise ImageError("corrupt", f"the first header has no {error.args[0]}") from error
+    except (OverflowError, OSError) as error:
+        if isinstance(error, OverflowError) or error.errno == errno.EINVAL:
+            said = "no file has as many bytes as the first header says (BITPIX, NAXIS1, ...)"
+            raise ImageError("corrupt", said) from error
         if "END card" in str(error) or "Empty" in str(error):
             raise ImageError("truncated", "the file ends in its first header") from error
         raise

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from shard.errors import ImageError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -19,6 +21,9 @@ HELD = 80 << 20
 """Bytes that a decompressed frame may take to be held: 20 megapixels in single precision."""
 _SECTION = re.compile(r"\s*\[\s*(-?\d{1,7}):(-?\d{1,7})\s*,\s*(-?\d{1,7}):(-?\d{1,7})\s*\]\s*")
 _SMALL = 2
+_BITS = (8, 16, 32, 64, -32, -64)
+_MIDDLE = 1 << 63
+"""BZERO of 64-bit integers without a sign (FITS standard 4.0, table 11)."""
 
 
 class Rows(Protocol):
@@ -45,11 +50,16 @@ class HduRows:
     """One plane of one image HDU. ``depth``: bytes of a pixel once it is a float."""
 
     def __init__(self, hdu: Any, plane: int) -> None:
+        bits = hdu.header["BITPIX"]
+        if bits not in _BITS:
+            accepted = ", ".join(map(str, _BITS))
+            raise ImageError("corrupt", f"BITPIX is {bits}; FITS has {accepted}")
         self._hdu = hdu
         self.height, self.width = (int(length) for length in hdu.shape[-2:])
         self._before = tuple(int(at) for at in np.unravel_index(plane, hdu.shape[:-2] or (1,)))
         self._before = self._before if hdu.shape[:-2] else ()
         self._plane, self._end = plane, self.height
+        self._blank = _exact(hdu)
         shape = getattr(hdu, "tile_shape", None)
         self.compressed = shape is not None
         self.tile = min(self.height, int(shape[-2])) if shape is not None else 1
@@ -68,11 +78,38 @@ class HduRows:
         there = max(top, min(bottom, self._end))
         if there == top:
             return np.full((bottom - top, self.width), np.nan, np.float32)
-        values = _finite(self._hdu.section[(*self._before, slice(top, there), slice(None))])
+        met = self._hdu.section[(*self._before, slice(top, there), slice(None))]
+        values = _finite(met)
+        if self._blank is not None:
+            values[met == self._blank] = np.nan
         if there < bottom:
             missing = np.full((bottom - there, self.width), np.nan, values.dtype)
             values = np.concatenate([values, missing])
         return values
+
+
+class _Zero(int):
+    """A BLANK of 0, true: astropy skips one that is not."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def _exact(hdu: Any) -> np.uint64 | None:
+    """Have astropy keep what it would lose: a BLANK of 0, and 64 bits without a sign.
+
+    Those would be rounded by 1,024 as doubles before 2^63 is added. They come as integers, which
+    have no NaN: returned is the one that BLANK stands for, if it is told.
+    """
+    blank = hdu.header.get("BLANK")
+    is_told = isinstance(blank, int) and int(hdu.header["BITPIX"]) > 0
+    if is_told and blank == 0:
+        hdu._blank = _Zero()  # noqa: SLF001 - there is no other door
+    scale = hdu.header.get("BSCALE", 1), hdu.header.get("BZERO", 0)
+    if int(hdu.header["BITPIX"]) != 64 or scale != (1, _MIDDLE):  # noqa: PLR2004 - bits
+        return None
+    hdu._uint = True  # noqa: SLF001 - all other kinds are better off as floats
+    return np.uint64((blank + _MIDDLE) % (2 * _MIDDLE)) if is_told else None
 
 
 def _is_float(hdu: Any) -> bool:

@@ -30,6 +30,9 @@ _ASINH, _LOG = 0.1, 1000.0
 _HAIR = 1e-5
 """The relative width of a range that has none: what lies above it is white."""
 
+_SINGLE = (1e-30, 1e38)
+"""Ranges that leave room for 65,536 steps in single precision, which ends at 1e-38 and 3e38."""
+
 _BY_PERCENTILE = ("percentile", "asinh", "log", "sqrt")
 
 
@@ -130,9 +133,10 @@ class Tone:
     """The curve from values to greys: linear to a number of steps, then a table."""
 
     def __init__(self, levels: Levels, options: FitsOptions) -> None:
-        self.low = levels.low
-        span = levels.high - levels.low
-        self._span = span if span > 0 else max(abs(levels.low), abs(levels.high), _HAIR) * _HAIR
+        # Halves: between the lowest double and the highest there is no double.
+        self._low, half = levels.low / 2, levels.high / 2 - levels.low / 2
+        self._half = half if half > 0 else max(abs(self._low), abs(levels.high), _HAIR) * _HAIR
+        self._is_single = _is_single(2 * self._low, 2 * self._half)
         self._table = _table(options)
         if options.median and levels.sample.size:
             self._table = _normalised(self._table, self.draw(levels.sample), options.percentile)
@@ -152,14 +156,23 @@ class Tone:
     def values(self, greys: Array) -> Array:
         """Return values that ``between`` gives these (fractional) greys for; NaN stays."""
         steps: Array = np.interp(greys, self._table, self._steps)
-        return self.low + steps * (self._span / (self._table.size - 1))
+        return 2 * (self._low + steps / (self._table.size - 1) * self._half)
 
     def _scaled(self, values: Array) -> Array:
-        steps = (values - values.dtype.type(self.low)) * values.dtype.type(
-            (self._table.size - 1) / self._span
-        )
+        last = self._table.size - 1
+        with np.errstate(over="ignore", under="ignore"):  # what is far outside is cut below
+            if self._is_single:
+                low = values.dtype.type(2 * self._low)
+                steps = (values - low) * values.dtype.type(last / (2 * self._half))
+            else:
+                steps = (values.astype(np.float64) / 2 - self._low) / self._half * last
         np.nan_to_num(steps, copy=False, nan=0.0)
         return cast("Array", np.clip(steps, 0, self._table.size - 1, out=steps))
+
+
+def _is_single(low: float, span: float) -> bool:
+    """Tell whether a range can be computed with in single precision, without an infinity or 0."""
+    return abs(low) + span < _SINGLE[1] and span > _SINGLE[0]
 
 
 def _table(options: FitsOptions) -> Array:

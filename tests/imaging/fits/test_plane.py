@@ -274,3 +274,54 @@ def test_a_compressed_frame_too_large_to_hold_gives_the_same_picture(
 
     assert np.array_equal(drawn(file, text, (60, 40)), held)
     assert np.array_equal(held, drawn(frame(stars()), text, (60, 40)))
+
+
+@pytest.mark.parametrize("compressed", [False, True], ids=["plain", "compressed"])
+@pytest.mark.parametrize("scale", [(1, 0), (1, 32768), (2.0, 5.5)], ids=["as_is", "unsigned", "by"])
+@pytest.mark.parametrize("blank", [0, 3])
+def test_blank_is_no_value_also_where_it_is_0(
+    blank: int, scale: tuple[float, float], *, compressed: bool
+) -> None:
+    """Of integers, whatever they are scaled by, the pixels of BLANK and no others are NaN."""
+    pixels = (np.arange(900).reshape(30, 30) % 9).astype(np.int16)
+    cards = {"BLANK": blank, "BSCALE": scale[0], "BZERO": scale[1]}
+    if compressed:
+        hdu = fits.CompImageHDU(pixels, header=fits.Header(cards), do_not_scale_image_data=True)
+        file = written(fits.PrimaryHDU(), hdu)
+    else:
+        told = {"BITPIX": 16, "NAXIS": 2, "NAXIS1": 30, "NAXIS2": 30, **cards}
+        file = raw(pixels.astype(">i2").tobytes(), **told)
+
+    assert np.array_equal(np.isnan(read(file).pixels), pixels == blank)
+
+
+@pytest.mark.parametrize("blank", [None, 7])
+def test_64_bits_without_a_sign_are_exact(blank: int | None) -> None:
+    """Small numbers are not rounded away beside the 2^63 that is added to them."""
+    pixels = np.arange(900, dtype=np.uint64).reshape(30, 30)
+    stored = (pixels.astype(object) - (1 << 63)).astype(">i8")
+    told = {"BITPIX": 64, "NAXIS": 2, "NAXIS1": 30, "NAXIS2": 30, "BZERO": 1 << 63}
+    if blank is not None:
+        told["BLANK"] = blank - (1 << 63)
+    met = read(raw(stored.tobytes(), **told)).pixels
+
+    assert np.array_equal(np.isnan(met), pixels == blank)
+    assert np.array_equal(met[~np.isnan(met)], pixels[~np.isnan(met)].astype(np.float64))
+
+
+@pytest.mark.parametrize(
+    ("cards", "said"),
+    [
+        ({"BITPIX": 17, "NAXIS": 2, "NAXIS1": 30, "NAXIS2": 30}, "BITPIX is 17"),
+        ({"BITPIX": 8, "NAXIS": 3, "NAXIS1": 30, "NAXIS2": 30}, "no NAXIS3"),
+        ({"BITPIX": 8, "NAXIS": 2, "NAXIS1": 10**10, "NAXIS2": 10**10}, "no file has as many"),
+    ],
+)
+def test_a_header_that_makes_no_sense_is_told_in_a_sentence(
+    cards: dict[str, int], said: str
+) -> None:
+    """Which card, or which sizes: not what a library happened to stumble over."""
+    with pytest.raises(ImageError, match=said) as refused:
+        read(raw(bytes(900), **cards))
+
+    assert refused.value.reason == "corrupt"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from astropy.visualization import (
@@ -126,3 +128,19 @@ def test_more_than_half_saturated_still_has_contrast() -> None:
 
     assert drawn(frame(pixels)).max() == 255
     assert drawn(frame(pixels)).min() == 0
+
+
+@pytest.mark.parametrize("scale", [1e-44, 1e-38, 1.0, 1e38, 1e-310, 1e308])
+@pytest.mark.parametrize("want", [None, (30, 30)], ids=["whole", "shrunk"])
+def test_the_unit_does_not_matter(scale: float, want: tuple[int, int] | None) -> None:
+    """Values at either end of what floating point can say are drawn as any others."""
+    steps = np.linspace(-1, 1, 101)
+    pixels = np.repeat(np.repeat(np.outer(np.ones(101), steps), 2, 0), 2, 1)
+    single = 1e-44 <= scale <= 1e38
+    scaled = (pixels * scale).astype(np.float32 if single else np.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        met = drawn(frame(scaled), "stretch=minmax", want)
+    plain = drawn(frame(np.rint(scaled.astype(np.float64) / scale * 1e6)), "stretch=minmax", want)
+
+    assert np.abs(met - plain).max() <= 1
