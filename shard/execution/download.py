@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Final
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from shard.errors import ImageError
@@ -37,38 +38,49 @@ def download(url: str, path: Path, bounds: DownloadBounds) -> bytes | Path:
         import httpx
     except ImportError as error:
         raise ImageError("missing_extra", "frames need `pip install 'shard[serve]'`") from error
-    deadline = time.monotonic() + bounds.seconds
-    timeout = httpx.Timeout(bounds.seconds, connect=min(_CONNECT_TIMEOUT, bounds.seconds))
-    with httpx.Client(timeout=timeout, follow_redirects=False) as client:
-        for attempt in range(1, _TRIES + 1):
-            try:
-                return _follow(client, url, path, (bounds, deadline))
-            except httpx.TimeoutException:
-                raise _late(url, bounds) from None
-            except (httpx.TransportError, httpx.InvalidURL, _Again):
-                if attempt == _TRIES:
-                    raise _failed(url, "it cannot be reached, or broke off") from None
-    raise AssertionError("unreachable")  # the last try returns or raises
+    try:
+        return asyncio.run(_within(httpx, url, path, bounds))
+    except (TimeoutError, httpx.TimeoutException):
+        raise _late(url, bounds) from None
+    except (httpx.TransportError, httpx.InvalidURL, _Again):
+        raise _failed(url, "it cannot be reached, or broke off") from None
 
 
-def _follow(
-    client: httpx.Client, url: str, path: Path, bounds: tuple[DownloadBounds, float]
+async def _within(library: Any, url: str, path: Path, bounds: DownloadBounds) -> bytes | Path:
+    """Try twice, within the time that all of it may take.
+
+    The time-outs of a client are for each wait: one who sends a byte now and then, of a header
+    without end, never meets them. A loop of its own ends whatever is under way.
+    """
+    timeout = library.Timeout(bounds.seconds, connect=min(_CONNECT_TIMEOUT, bounds.seconds))
+    async with (
+        asyncio.timeout(bounds.seconds),
+        library.AsyncClient(timeout=timeout, follow_redirects=False) as client,
+    ):
+        for _ in range(1, _TRIES):
+            with contextlib.suppress(_Again, library.NetworkError, library.RemoteProtocolError):
+                return await _follow(client, url, path, bounds)
+        return await _follow(client, url, path, bounds)
+
+
+async def _follow(
+    client: httpx.AsyncClient, url: str, path: Path, bounds: DownloadBounds
 ) -> bytes | Path:
     headers = {"accept-encoding": "identity"}  # what is compressed twice would be counted wrongly
+    at = url
     for _ in range(_REDIRECTS + 1):
-        if not is_web_url(url):
-            raise _failed(url, "it is redirected to what is no http or https URL")
-        with client.stream("GET", url, headers=headers) as response:
+        if not is_web_url(at):
+            raise _failed(at, "it is redirected to what is no http or https URL")
+        async with client.stream("GET", at, headers=headers) as response:
             if response.next_request is None:
-                return _take(response, url, path, bounds)
-            url = str(response.next_request.url)
-    raise _failed(url, "it is redirected too often")
+                return await _take(response, at, path, bounds)
+            at = str(response.next_request.url)
+    raise _failed(at, "it is redirected too often")
 
 
-def _take(
-    response: httpx.Response, url: str, path: Path, bounds: tuple[DownloadBounds, float]
+async def _take(
+    response: httpx.Response, url: str, path: Path, allowed: DownloadBounds
 ) -> bytes | Path:
-    allowed, deadline = bounds
     if not response.is_success:
         raise _failed(url, f"its server answered with status {response.status_code}")
     said = response.headers.get("content-length", "")
@@ -76,11 +88,9 @@ def _take(
     _check(announced or 0, allowed)
     held, file, size = bytearray(), None, 0
     try:
-        for chunk in response.iter_raw():
+        async for chunk in response.aiter_raw():
             size += len(chunk)
             _check(size, allowed)
-            if time.monotonic() > deadline:
-                raise _late(url, allowed)
             if file is None and size > allowed.memory:
                 path.parent.mkdir(exist_ok=True)
                 file = path.open("wb")

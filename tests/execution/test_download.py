@@ -56,6 +56,7 @@ def test_a_large_file_goes_to_disk(archive: Archive, tmp_path: Path) -> None:
         ("to_file_scheme", "download_failed"),
         ("slow", "download_timeout"),
         ("trickle", "download_timeout"),
+        ("headers", "download_timeout"),
         ("flood", "too_many_bytes"),
     ],
 )

@@ -242,6 +242,16 @@ def _trickle(handler: _Handler, archive: Archive) -> None:
         time.sleep(0.05)
 
 
+def _headers(handler: _Handler, archive: Archive) -> None:
+    """Send a header now and then, without end."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    end = time.monotonic() + archive.patience
+    while time.monotonic() < end:
+        handler.wfile.write(b"X-More: yes\r\n")
+        time.sleep(0.05)
+    handler.reset()
+
+
 def _slow(handler: _Handler, archive: Archive) -> None:
     archive.wait()
     handler.reset()
@@ -274,6 +284,7 @@ _FAULTS: dict[str, Callable[[_Handler, Archive], None]] = {
     "half": _half,
     "slow": _slow,
     "trickle": _trickle,
+    "headers": _headers,
     "flood": _flood,
     "loop": lambda h, _: h.send(302, b"", Location=h.path),
     "elsewhere": lambda h, a: h.send(302, b"", Location=f"{a.files_url}/frames/1/"),

@@ -270,7 +270,7 @@ def test_the_files_server_may_fail_in_every_way(
     assert "secret" not in answer.text
 
 
-@pytest.mark.parametrize("fault", ["slow", "trickle"])
+@pytest.mark.parametrize("fault", ["slow", "trickle", "headers"])
 def test_who_is_too_slow_is_not_waited_for(hasty: FramesService, fault: str) -> None:
     """Neither the archive nor the files, also where a byte comes now and then."""
     hasty.archive.fault = fault
