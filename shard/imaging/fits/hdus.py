@@ -201,7 +201,8 @@ def _frame(hdu: Any, primary: Any, options: FitsOptions, notes: tuple[str, ...])
         planes *= length
     if options.plane is not None and options.plane > planes:
         raise ImageError(
-            "not_an_image", f"plane={options.plane} is not there: this image has {planes} planes"
+            "not_an_image",
+            f"plane={options.plane} is not there: accepted of this image: 1 to {planes}",
         )
     plane = planes // 2 if options.plane is None else options.plane - 1
     return Frame(HduRows(hdu, plane), merged(hdu.header, primary), planes, _end(hdu), notes=notes)

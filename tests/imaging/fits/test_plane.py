@@ -186,7 +186,7 @@ def test_a_file_without_an_image_says_what_it_holds(text: str, said: str) -> Non
 
 def test_a_plane_that_is_not_there_is_refused() -> None:
     """``plane=`` beyond the cube says how many planes there are."""
-    with pytest.raises(ImageError, match="plane=6 is not there: this image has 5 planes"):
+    with pytest.raises(ImageError, match="plane=6 is not there: accepted of this image: 1 to 5"):
         read(frame(np.zeros((5, 2, 2))), "plane=6")
 
 
