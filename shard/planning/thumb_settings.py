@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 THUMB_VARIABLES: Final = (
     Variable("CACHE_CONTROL", "public, max-age=3600", "said of every thumbnail"),
     Variable("CACHE_MEMORY", "64MiB", "thumbnails kept in memory by each process; 0: none"),
-    Variable("FRESH_SECONDS", "5", "seconds until the store is asked again about what is kept"),
+    Variable(
+        "FRESH_SECONDS", "5", "seconds, at most, until the store is asked again about what is kept"
+    ),
     Variable("FAILURE_SECONDS", "30", "seconds for which a failure is answered without a new try"),
     Variable("QUEUE", "200", "images that may wait for a render process; more get 429"),
     Variable("SIGNING_KEY", None, "a secret: other renditions are served to who signs for them"),

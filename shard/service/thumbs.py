@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import random
 import time
 from dataclasses import dataclass, replace
 from email.utils import format_datetime
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 _LONGEST_CHAIN: Final = 16
 _FAILURES: Final = 10_000
-_THREADS, _LOCAL_THREADS = 64, 8
+_THREADS, _LOCAL_THREADS = 64, 4
 """Calls of stores at once. A disk answers at once: more threads would only contend."""
 
 
@@ -159,7 +160,7 @@ class Thumbs:
             message = f"{seen.winner!r} has the same output key and comes first"
             raise Refusal(409, "collision", message)
         if kept is not None and kept.source == fingerprint and _has(seen.existing, kept.output):
-            kept.checked = now
+            kept.checked = self._checked(now)
             return seen, kept
         if not seen.contested:
             decision = freshness.decide(seen.item, seen.existing)
@@ -185,8 +186,12 @@ class Thumbs:
         if modified is not None:
             said["last-modified"] = format_datetime(modified.replace(microsecond=0), usegmt=True)
         headers = [(name.encode(), value.encode("latin-1")) for name, value in said.items()]
-        checked = time.monotonic()
-        return Picture(data, etag, headers, modified, source.fingerprint, item, checked)
+        facts = (data, etag, headers, modified, source.fingerprint, item)
+        return Picture(*facts, self._checked(time.monotonic()))
+
+    def _checked(self, now: float) -> float:
+        """Return ``now``, or a little earlier: what was made together is not checked together."""
+        return now - random.uniform(0, self._settings.fresh / 2)  # noqa: S311 - no secret
 
     async def _make(self, wish: Wish, seen: Seen) -> Outcome:
         """Have a rendition made, after those images that could have its output key first."""
