@@ -41,7 +41,7 @@ def serving(results: Results) -> Iterator[str]:
     )
     yield ""
     rounds = len(next(iter(next(iter(found.values())).values())))
-    yield f"{rounds} rounds of {result['seconds']} s each."
+    yield f"Rounds: {rounds}, of {result['seconds']} s a load."
     yield ""
 
 
