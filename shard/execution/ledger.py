@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from shard.errors import ObjectMissing, StorageError
+from shard.execution.scratch import scratch
 from shard.model import Outcome
 
 if TYPE_CHECKING:
@@ -68,12 +69,14 @@ class Ledger:
         self.attempt = task.attempt
 
     def __enter__(self) -> Self:
-        with self._local_disk():
-            self._spool = tempfile.NamedTemporaryFile("wb", prefix="shard-ledger-", suffix=".jsonl")
+        with self._local_disk(), contextlib.ExitStack() as opened:
+            place = opened.enter_context(scratch("ledger"))
+            self._spool = opened.enter_context((place / "lines.jsonl").open("wb"))
             earlier = self._folder.stat(self._lines_key)
             if earlier is not None:
                 self._spool.writelines(chunks(self._folder, earlier))
                 self._spool.flush()
+            self._opened = opened.pop_all()
         try:
             self._attempts = json.loads(self._folder.read(self._summary_key))["attempts"]
         except (ObjectMissing, ValueError, KeyError):
@@ -89,7 +92,7 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         with contextlib.suppress(OSError):  # a full disk was told of when it filled up
-            self._spool.close()
+            self._opened.close()
 
     def reopen(self, folder: Store) -> None:
         """Write through another client of the same folder from now on."""

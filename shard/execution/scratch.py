@@ -1,4 +1,4 @@
-"""Temporary files of a task that works on files: names of its own, removed whatever happens.
+"""Temporary files on local disk: names of one's own, removed whatever happens.
 
 A folder is locked as long as its task lives, so that the next one can tell what a killed task has
 left behind, also in a container where every task is process 1.

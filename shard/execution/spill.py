@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Self
 
 from shard.errors import StorageError
+from shard.execution.scratch import scratch
 from shard.model import Item
 from shard.planning.verdicts import LastWord
 
@@ -56,7 +57,8 @@ class Spill:
 
     def __enter__(self) -> Self:
         with local_disk():
-            self._folder = tempfile.TemporaryDirectory(prefix="shard-verify-")
+            self._opened = contextlib.ExitStack()
+            self._folder = self._opened.enter_context(scratch("verify"))
         return self
 
     def __exit__(
@@ -68,7 +70,7 @@ class Spill:
         with contextlib.suppress(OSError):  # a full disk was told of when it filled up
             for file in self._files.values():
                 file.close()
-        self._folder.cleanup()
+        self._opened.close()
 
     def add_item(self, item: Item, group: str) -> None:
         """Take a source object."""
@@ -99,7 +101,7 @@ class Spill:
         number = zlib.crc32(group.encode("utf-8", "surrogatepass")) % _PARTS
         with local_disk():
             if number not in self._files:
-                path = Path(self._folder.name) / f"{number:03d}.jsonl"
+                path = self._folder / f"{number:03d}.jsonl"
                 self._files[number] = path.open("w", encoding="ascii")
             self._files[number].write(json.dumps(fields, separators=(",", ":")) + "\n")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from shard.errors import StorageError
 from shard.execution import resources, run_record
 from shard.execution.opening import Opening
 from shard.execution.processes import manner
+from shard.execution.scratch import scratch
 from shard.execution.signals import Stop
 from shard.execution.totals import Totals
 from shard.report import status, summary
@@ -178,8 +178,8 @@ def run_array(
     run = settings.task.run_id or new_run_id()
     started = time.monotonic()
     tell, log = say
-    with tempfile.TemporaryDirectory(prefix="shard-run-") as folder, Stop() as stop:
-        launcher = _Launcher(array, _task_env(settings, env, array, run), Path(folder), log)
+    with scratch("run") as folder, Stop() as stop:
+        launcher = _Launcher(array, _task_env(settings, env, array, run), folder, log)
         launcher.waiting = [(index, 0) for index in range(array.tasks)]
         _watch(launcher, show, stop)
         if launcher.wrong:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shard.errors import BucketMissing, StorageError
+from shard.execution.scratch import scratch
 from shard.execution.signals import Stop
 from shard.manifest.address import parse_address
 from shard.manifest.discovery import collections_of
@@ -27,6 +26,7 @@ from shard.storage.base import StorageOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from shard.manifest.address import Address
     from shard.manifest.leftovers import Leftover
@@ -84,16 +84,16 @@ def run_scan(wish: Wish, listed: Listed, say: Callable[[list[Block]], None]) -> 
     ``ShardError`` for a wrong store, prefix, key or output, ``Interrupted`` at a signal.
     """
     options = StorageOptions(concurrency=2 * wish.threads)
-    with Stop() as stop, stop.at_once(), tempfile.TemporaryDirectory(prefix="shard-scan-") as made:
+    with Stop() as stop, stop.at_once(), scratch("scan") as made:
         started = time.monotonic()
         output = parse_address(wish.output, "--output", options)
         store = _open(wish, options)
         names = collections_of(store, wish.collections, wish.threads)
         output.probe()
-        files = _Files(Path(made), output, wish.header(names))
+        files = _Files(made, output, wish.header(names))
         with listed:
             left = functools.partial(_left, files, wish)
-            scan = Scan(store, names, wish.threads, Path(made), listed.seen, left)
+            scan = Scan(store, names, wish.threads, made, listed.seen, left)
             for record in itertools.islice(scan.records(), wish.limit):
                 files.add(record)
                 if wish.show is not None:

@@ -179,6 +179,24 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
     assert len(outputs(tmp_path / "out")) == 12
 
 
+def test_what_a_killed_task_left_on_local_disk_is_swept(tmp_path: Path) -> None:
+    """SIGKILL leaves the ledger's spool in TMPDIR; the next task removes it, and then its own."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    task = _task(tmp_path, TMPDIR=str(temporary))
+    _slow(tmp_path, 12)
+    running: subprocess.Popen[str] = start_process(task)
+    _wait_for_outputs(tmp_path, 2)
+    running.kill()
+    running.communicate(timeout=60)
+    left = list(temporary.iterdir())
+    done = process(task)
+
+    assert left
+    assert done.returncode == 0, done.stderr
+    assert list(temporary.iterdir()) == []
+
+
 def test_sigterm_while_the_store_is_down_does_not_wait_for_it(tmp_path: Path) -> None:
     """A task that still lists ends at once, with 143 and without a traceback."""
     down = {
