@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import sys
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -67,6 +69,15 @@ def command(source: str | None, output: str | None, **flags: str | bool | None) 
         listener = bind(settings.host, settings.port)
         serve = _one if settings.processes == 1 else _several
         code = serve(settings, env, listener)
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End this process, also where threads still ask a store that does not answer."""
+    others = set(threading.enumerate()) - {threading.main_thread()}
+    if not all(thread.daemon for thread in others):
+        logging.shutdown()
+        os._exit(code)
     sys.exit(code)
 
 
@@ -100,6 +111,7 @@ def _several(settings: ServiceSettings, env: Mapping[str, str], listener: socket
         return fleet.run(
             settings.grace,
             lambda pid: mark_process_dead(pid, str(folder)),  # type: ignore[no-untyped-call]  # untyped there
+            listener.close,  # else connections would be taken that nobody answers
         )
 
 
@@ -110,3 +122,4 @@ def _process(env: Mapping[str, str], listener: socket.socket, folder: Path) -> N
         from shard.service.server import run
 
         run(ServiceSettings.parse(env), listener, folder)
+    _leave(0)

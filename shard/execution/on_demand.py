@@ -202,10 +202,15 @@ class OnDemand:
             hush(self._wake)
 
     def _expire(self) -> None:
+        """Refuse what is late; what nobody waits for any more takes no place in the queue."""
         now = time.monotonic()
         for ask in (*self._waiting, *self._alone, *self._in_hand.values()):
             if now >= ask.deadline and not ask.future.done():
                 _refuse(ask, TooLate("it took longer than it was waited for"))
+        if any(ask.future.done() for ask in (*self._waiting, *self._alone)):
+            with self._lock:
+                self._waiting = deque(ask for ask in self._waiting if not ask.future.done())
+            self._alone = deque(ask for ask in self._alone if not ask.future.done())
 
     def _fill(self, pool: Crew) -> None:
         """Hand out what waits; heavy ones and suspects when nothing else is in hand.

@@ -12,6 +12,7 @@ from shard.errors import ShardError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import TypeGuard
 
 COLOURS: Final[dict[str, tuple[str, ...]]] = {
     "red": ("R", "rp"),
@@ -21,6 +22,7 @@ COLOURS: Final[dict[str, tuple[str, ...]]] = {
 """The filters that stand for each channel of a composite, by the archive's names."""
 REDUCED: Final = 91
 """The reduction level that composites are made of."""
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _FITS_NAME: Final = re.compile(r"\.(?:fits|fit|fts)(?:\.(?:fz|gz))?\Z", re.IGNORECASE)
 
 
@@ -182,9 +184,14 @@ def _apart(one: Frame, other: Frame) -> float:
 
 def _text(record: Mapping[str, Any], key: str) -> str | None:
     value = record.get(key)
-    if value is None or isinstance(value, str):
+    if value is None or _is_text(value):
         return value
     raise BadRecord(f"the archive's record of a frame has a {key} that is no text")
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    """Tell whether it can be sent on; JSON may hold halves of surrogate pairs, which cannot."""
+    return isinstance(value, str) and _HALF.search(value) is None
 
 
 def _url(record: Mapping[str, Any]) -> str:
@@ -197,7 +204,7 @@ def _url(record: Mapping[str, Any]) -> str:
 def _identifier(value: object) -> str | None:
     if value is None or value == "":
         return None
-    if isinstance(value, (int, str)) and not isinstance(value, bool):
+    if _is_text(value) or (isinstance(value, int) and not isinstance(value, bool)):
         return str(value)
     raise BadRecord("the archive's record of a frame has a request_id that is no number")
 

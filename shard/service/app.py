@@ -21,6 +21,7 @@ from shard.service import (
     workers,
 )
 from shard.service.description import describe
+from shard.service.ending import Ending
 from shard.service.gate import Gate
 from shard.service.metrics import Metrics
 from shard.service.readiness import Readiness
@@ -52,8 +53,8 @@ def create_app(settings: ServiceSettings, metrics_folder: Path | None = None) ->
     """Return the application of one server process; ``metrics_folder`` as in ``Metrics``.
 
     ``app.state`` holds ``settings``, ``metrics`` (``Metrics``), ``readiness`` (``Readiness``),
-    ``recent`` (``Recent``), and what the parts open (``Part.opened``). Nothing is opened before its
-    lifespan begins.
+    ``recent`` (``Recent``), ``ending`` (``Ending``), and what the parts open (``Part.opened``).
+    Nothing is opened before its lifespan begins.
     """
     parts = [part for part in PARTS if part.wanted(settings)]
 
@@ -80,6 +81,7 @@ def create_app(settings: ServiceSettings, metrics_folder: Path | None = None) ->
     app.state.metrics = Metrics(metrics_folder)
     app.state.recent = recent = Recent()
     app.state.readiness = Readiness()
+    app.state.ending = Ending(settings.grace)
     for part in parts:
         app.include_router(part.router)
     errors.install(app)

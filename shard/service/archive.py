@@ -26,7 +26,8 @@ _LARGEST: Final = 16_000_000
 _PAGES: Final = 20
 _REDIRECTS: Final = 3
 _TRIES: Final = 2
-_REMEMBERED: Final = 1024
+_REMEMBERED: Final = 8_000_000
+"""Bytes of answers that are kept; read, they take several times as many."""
 _PASSED_ON: Final = {
     401: ("unauthorized", "the archive wants credentials for this, or does not know these"),
     403: ("forbidden", "the archive does not show this with these credentials"),
@@ -51,7 +52,8 @@ class Archive:
         none = CookieJar(DefaultCookiePolicy(allowed_domains=()))
         self._client = httpx.AsyncClient(timeout=settings.archive_timeout, cookies=none)
         self._secret = secrets.token_bytes(32)
-        self._kept: OrderedDict[bytes, tuple[float, Any]] = OrderedDict()
+        self._kept: OrderedDict[bytes, tuple[float, int, Any]] = OrderedDict()
+        self._kept_bytes = 0
 
     async def close(self) -> None:
         """Close the connections."""
@@ -84,7 +86,7 @@ class Archive:
             if not isinstance(following, str) or not following:
                 return found
             # Only its query: a proxy before the archive may make it name another origin.
-            query = dict(httpx.URL(following).params)
+            query = _query_of(following)
         return found
 
     async def _ask(self, path: str, query: Mapping[str, str], authorization: str | None) -> Any:
@@ -92,21 +94,34 @@ class Archive:
         key = self._key(str(url), authorization)
         kept = self._kept.get(key)
         if kept is not None and time.monotonic() < kept[0]:
-            return kept[1]
-        answer = await self._fetch(url, authorization)
+            return kept[2]
+        answer, size = await self._fetch(url, authorization)
         if self._keep:
-            self._kept[key] = (time.monotonic() + self._keep, answer)
-            self._kept.move_to_end(key)
-            while len(self._kept) > _REMEMBERED:
-                self._kept.popitem(last=False)
+            self._remember(key, size, answer)
         return answer
+
+    def _remember(self, key: bytes, size: int, answer: Any) -> None:
+        """Keep an answer, and no longer those whose time is over or that are too many."""
+        now = time.monotonic()
+        self._kept_bytes -= self._kept.pop(key, (0.0, 0, None))[1]
+        self._kept[key] = (now + self._keep, size, answer)
+        self._kept_bytes += size
+        while self._kept:
+            until, oldest, _ = next(iter(self._kept.values()))
+            if now < until and self._kept_bytes <= _REMEMBERED:
+                return
+            self._kept.popitem(last=False)
+            self._kept_bytes -= oldest
 
     def _key(self, url: str, authorization: str | None) -> bytes:
         said = json.dumps([url, authorization]).encode()
         return hashlib.blake2b(said, key=self._secret, digest_size=32).digest()
 
-    async def _fetch(self, url: httpx.URL, authorization: str | None) -> Any:
-        """Ask once more where the connection failed; raise ``Refusal`` for all that goes wrong."""
+    async def _fetch(self, url: httpx.URL, authorization: str | None) -> tuple[Any, int]:
+        """Return an answer and its bytes; raise ``Refusal`` for all that goes wrong.
+
+        Asks once more where the connection failed.
+        """
         for attempt in range(1, _TRIES + 1):
             try:
                 async with asyncio.timeout(self._seconds):
@@ -114,11 +129,13 @@ class Archive:
             except (TimeoutError, httpx.TimeoutException):
                 said = f"the archive did not answer within {self._seconds:g} s"
                 raise Refusal(504, "archive_timeout", said) from None
+            except httpx.DecodingError:
+                raise _failed("its answer is not compressed as it says") from None
             except (httpx.TransportError, httpx.InvalidURL):
                 if attempt == _TRIES:
                     raise _failed("it cannot be reached, or broke off") from None
             else:
-                return _read(response, body)
+                return _read(response, body), len(body)
         raise AssertionError("unreachable")  # the last try returns or raises
 
     async def _follow(
@@ -126,14 +143,22 @@ class Archive:
     ) -> tuple[httpx.Response, bytes]:
         """Return the answer at the end of the redirects; elsewhere nobody sees the credentials."""
         for _ in range(_REDIRECTS + 1):
-            headers = {"accept": "application/json"}
+            headers = {b"accept": b"application/json"}
             if authorization is not None and _origin(url) == _origin(self._base):
-                headers["authorization"] = authorization
+                # As it came, be it ASCII or not: what it is worth is for the archive to say.
+                headers[b"authorization"] = authorization.strip(" \t").encode("latin-1")
             async with self._client.stream("GET", url, headers=headers) as response:
                 if response.next_request is None:
                     return response, await _body(response)
                 url = response.next_request.url
         raise _failed("it redirects too often")
+
+
+def _query_of(url: str) -> dict[str, str]:
+    try:
+        return dict(httpx.URL(url).params)
+    except httpx.InvalidURL:
+        raise _failed("its next page is no URL") from None
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

@@ -56,7 +56,7 @@ def _matches(value: bytes, etag: bytes) -> bool:
 def _not_since(value: bytes, modified: datetime) -> bool:
     try:
         moment = parsedate_to_datetime(value.decode("latin-1"))
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
     if moment.tzinfo is None:  # "-0000" and old forms: a date in HTTP is always GMT
         moment = moment.replace(tzinfo=UTC)

@@ -35,10 +35,11 @@ class Fleet:
         self._begun: dict[SpawnProcess, float] = {}
         self._context = multiprocessing.get_context("spawn")
 
-    def run(self, grace: float, ended: Callable[[int], None]) -> int:
+    def run(self, grace: float, ended: Callable[[int], None], ending: Callable[[], None]) -> int:
         """Run until a signal; return the exit code. ``ended`` hears of each process that died.
 
         A process that ends by itself is replaced, unless it says that the settings are wrong.
+        ``ending`` is called when none will be started any more, before they are asked to end.
         """
         with Stop() as stop:
             for _ in range(self._count):
@@ -48,8 +49,10 @@ class Fleet:
                 connection.wait([*sentinels, stop.wake], timeout=60)
                 code = self._replace(stop, ended)
                 if code is not None:
+                    ending()
                     self._end(stop, grace)
                     return code
+            ending()
             self._end(stop, grace)
             return stop.exit_code if stop.urgent else 0
 

@@ -96,18 +96,14 @@ class FrameMaker:
         try:
             made = await asyncio.wrap_future(self._pool.make(work, self._seconds))
         except ShardError as error:
-            raise self._counted(thumb_errors.of_error(error)) from None
+            raise thumb_errors.of_error(error) from None
         self._metrics.rendered(KIND, time.perf_counter() - started)
         outcome = made.outcomes[0]
         if outcome.status is Status.FAILED:
-            refusal = self._counted(_of_outcome(outcome))
+            refusal = _of_outcome(outcome)
             if thumb_errors.is_lasting(refusal):
                 self._failed.put(order.key, refusal, time.monotonic())
             raise refusal
-
-    def _counted(self, refusal: Refusal) -> Refusal:
-        self._metrics.failed(KIND, refusal.reason)
-        return refusal
 
 
 def _of_outcome(outcome: Outcome) -> Refusal:

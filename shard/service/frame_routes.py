@@ -135,7 +135,7 @@ async def picture(frame: str, request: Request) -> Response:
     nobody else.
     """
     pictures: FramePictures = request.app.state.frames
-    return await pictures.respond(frame, request.query_params.multi_items(), request.headers)
+    return await pictures.respond(frame, request)
 
 
 router.add_api_route("/{frame}", picture, response_class=Response, include_in_schema=False)
@@ -155,6 +155,7 @@ async def opened(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        store.close()
         await archive.close()
 
 

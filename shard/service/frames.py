@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from shard.errors import ObjectMissing, ParameterError
+from shard.errors import ObjectMissing, ParameterError, StorageError
 from shard.planning.archive_records import BadRecord, FrameRefused, accept, choose_colours
 from shard.planning.composites import HEAD, read_remark
 from shard.planning.frames import Answer, FrameOrder, cache_key, parse_frame_request
 from shard.service import conditions
 from shard.service.frame_making import KIND
+from shard.service.patience import while_wanted
 from shard.service.refusal import Refusal
 from shard.service.shelf import etag_of
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from starlette.datastructures import Headers
+    from starlette.requests import Request
 
     from shard.planning.archive_records import Frame
     from shard.planning.composites import Remark
@@ -52,15 +54,26 @@ class FramePictures:
         self._settings, self._archive, self._store = settings, archive, store
         self._make, self._metrics = made
 
-    async def respond(
-        self, name: str, query: Iterable[tuple[str, str]], headers: Headers
-    ) -> Response:
+    async def respond(self, name: str, request: Request) -> Response:
         """Answer a request for the frame of this id, or of this name without extension.
 
         The archive is asked first, whatever is in the bucket: what it does not show to this caller
         is not there for this caller. Raises ``Refusal`` and ``StorageError``.
         """
+        answering = self._respond(name, request.query_params.multi_items(), request.headers)
+        try:
+            return await while_wanted(request.receive, answering)
+        except (Refusal, StorageError) as error:
+            self._metrics.failed(KIND, error.reason)
+            raise
+
+    async def _respond(
+        self, name: str, query: Iterable[tuple[str, str]], headers: Headers
+    ) -> Response:
         wanted = _wanted(query)
+        if "://" not in self._settings.bucket and wanted.answer is not Answer.INLINE:
+            message = "pictures are kept in a folder here, which has no URLs: ask with image=inline"
+            raise Refusal(400, "no_urls", message)
         authorization = headers.get("authorization")
         frame, frames = await self._permitted(name, wanted, authorization)
         key = cache_key(frame, wanted.picture, frames)

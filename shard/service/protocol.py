@@ -10,15 +10,33 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 if TYPE_CHECKING:
     import asyncio
+    from typing import Any
 
 _HEAD_BYTES: Final = 65_536
 _HEAD_SECONDS: Final = 15.0
 
 
+class _Line:
+    """A transport that lets go what is written after its end, as asyncio's own do.
+
+    uvloop's raise instead, in the moment between a reset and its being told.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+
 class Protocol(HttpToolsProtocol):
     """Bounds a request's head in bytes (431) and in time (408); what is no HTTP gets a 400.
 
-    The reader beneath would collect a head of any size, and wait for its end for ever.
+    The reader beneath would collect a head of any size, and trailers, and wait for ever.
     """
 
     _head_bytes = 0
@@ -27,7 +45,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Expect the first request soon."""
-        super().connection_made(transport)
+        super().connection_made(_Line(transport))  # type: ignore[arg-type]  # all that it has
         self._patience = self.loop.call_later(_HEAD_SECONDS, self._out_of_patience)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -52,6 +70,11 @@ class Protocol(HttpToolsProtocol):
             self._patience = self.loop.call_later(_HEAD_SECONDS, self._out_of_patience)
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what follows a body is let go, since nobody here reads trailers."""
+        if self._head_is_open:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Stop counting and waiting."""
         self._head_is_open = False
@@ -61,6 +84,9 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what cannot be read."""
         self._refuse(400, "not_http", msg)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: whoever asks for another protocol is answered in this one."""
 
     def _out_of_patience(self) -> None:
         self._patience = None

@@ -25,12 +25,17 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from shard.planning.service_settings import ServiceSettings
+    from shard.service.ending import Ending
 
 _log = logging.getLogger("shard")
 
 
 class Server(uvicorn.Server):
     """Ends by SIGTERM or SIGINT: what is under way is finished, within the grace; exit code 0."""
+
+    def __init__(self, config: uvicorn.Config, ending: Ending) -> None:
+        super().__init__(config)
+        self.ending = ending
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -48,6 +53,7 @@ class Server(uvicorn.Server):
         if self.should_exit:
             os._exit(128 + sig)
         self.should_exit = True
+        self.ending.begin()
 
 
 async def _served(app: FastAPI, server: Server, listener: socket.socket, said: str) -> None:
@@ -86,4 +92,4 @@ def run(
         timeout_graceful_shutdown=ceil(settings.grace),
     )
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_served(app, Server(config), listener, said))
+        runner.run(_served(app, Server(config, app.state.ending), listener, said))

@@ -84,7 +84,6 @@ async def _opened(app: FastAPI) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def _working(app: FastAPI, staff: Staff) -> AsyncIterator[None]:
-    settings: ServiceSettings = app.state.settings
     on_demand = OnDemand(staff)
     app.state.on_demand = on_demand
 
@@ -98,7 +97,7 @@ async def _working(app: FastAPI, staff: Staff) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await run_in_threadpool(on_demand.close, settings.grace)
+        await run_in_threadpool(on_demand.close, app.state.ending.left)
 
 
 PART = Part(APIRouter(), _opened, lambda settings: bool(settings.sources or settings.frames))

@@ -286,6 +286,11 @@ _FAULTS: dict[str, Callable[[_Handler, Archive], None]] = {
     "trickle": _trickle,
     "headers": _headers,
     "flood": _flood,
+    "not_gzip": lambda h, _: h.send(200, b"{}", Content_Encoding="gzip"),
+    "bad_next": lambda h, _: h.json(200, {"next": "http://a:b/", "results": []}),
+    "half_a_letter": lambda h, a: h.json(
+        200, {**a.frames[2], "proposal_id": "\ud800", "results": [{**a.frames[2], "url": "\ud800"}]}
+    ),
     "loop": lambda h, _: h.send(302, b"", Location=h.path),
     "elsewhere": lambda h, a: h.send(302, b"", Location=f"{a.files_url}/frames/1/"),
     "to_file_scheme": lambda h, _: h.send(302, b"", Location="file:///etc/passwd"),

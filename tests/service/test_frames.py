@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -227,6 +228,8 @@ def test_errors_are_json_with_a_reason(
         ("reset", 502, "archive"),
         ("half", 502, "archive"),
         ("flood", 502, "archive"),
+        ("not_gzip", 502, "archive"),
+        ("half_a_letter", 502, "archive"),
         ("loop", 502, "archive"),
         ("to_file_scheme", 502, "archive"),
     ],
@@ -321,6 +324,44 @@ def test_credentials_go_to_the_archive_and_nowhere_else(frames: FramesService) -
         assert "authorization" not in {name.lower() for name in one.headers}
         assert TOKEN not in json.dumps(one.headers)
     assert TOKEN not in frames.log.read_text()
+
+
+@pytest.mark.parametrize("said", [b"Token \xe9\xff", b"Token x\ty", b"", b"x" * 30_000])
+def test_odd_credentials_are_the_archive_s_to_judge(frames: FramesService, said: bytes) -> None:
+    """They are passed on as they came."""
+    headers = {b"Authorization": said}
+    answer = frames.client.get(f"{frames.url}/2/?width=79", headers=headers)
+
+    assert answer.status_code == 200
+    (asked,) = frames.archive.asked
+    assert asked.headers.get("authorization", "").encode("latin-1") == said.strip(b" \t")
+
+
+def test_failures_are_counted_by_reason(frames: FramesService) -> None:
+    """Whoever is to blame: the request, the frame, the archive, its files."""
+
+    def counted() -> dict[str, float]:
+        found = re.findall(
+            r'^shard_failures_total\{kind="frame",reason="(\w+)"\} (\S+)$',
+            frames.get("/metrics").text,
+            re.MULTILINE,
+        )
+        return {reason: float(number) for reason, number in found}
+
+    before = counted()
+    for path in ("/2/?width=x", "/6/", "/404/", "/12/", "/13/?width=31", "/9/?width=31"):
+        frames.get(path)
+    frames.get("/9/?width=31")
+    more = {reason: number - before.get(reason, 0) for reason, number in counted().items()}
+
+    assert {reason: number for reason, number in more.items() if number} == {
+        "bad_parameter": 1,
+        "configuration_type": 1,
+        "not_found": 1,
+        "archive": 1,
+        "download_failed": 1,
+        "not_fits": 2,
+    }
 
 
 def test_a_private_frame_does_not_leak_from_the_bucket(frames: FramesService) -> None:

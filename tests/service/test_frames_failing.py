@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -10,11 +13,13 @@ import pytest
 
 from shard.planning.frame_settings import FrameSettings
 from shard.service.archive import Archive
+from shard.service.refusal import Refusal
 from tests.program import shard
 from tests.servers import free_ports
 from tests.service.archive_double import TOKEN, fill
 from tests.service.archive_double import Archive as Double
 from tests.service.frames_service import frames_service
+from tests.service.running import running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,3 +139,76 @@ def test_answers_of_the_archive_are_kept_for_the_same_credentials_only() -> None
     double.close()
 
     assert asked == [3]
+
+
+def _archive_of(double: Double) -> Archive:
+    settings = FrameSettings.parse(
+        {"ARCHIVE_API_URL": double.url, "AWS_BUCKET": "b-1", "ARCHIVE_CACHE_SECONDS": "60"}
+    )
+    assert settings is not None
+    return Archive(settings)
+
+
+def test_a_next_page_that_is_no_url_is_the_archive_s_failure() -> None:
+    """As every other answer that no archive should give."""
+    double = Double().start()
+    double.fault = "bad_next"
+
+    async def ask() -> None:
+        await _archive_of(double).frames_of("1", None)
+
+    with pytest.raises(Refusal) as refused:
+        asyncio.run(ask())
+    double.close()
+
+    assert (refused.value.status, refused.value.reason) == (502, "archive")
+
+
+def test_answers_of_the_archive_are_kept_as_far_as_memory_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The oldest are let go."""
+    monkeypatch.setattr("shard.service.archive._REMEMBERED", 5_000)
+    double = fill(Double().start())
+
+    async def ask() -> None:
+        archive = _archive_of(double)
+        for number in (1, 2, 3, 4, 5, 6, 7, 8, 8, 1):
+            with contextlib.suppress(Refusal):
+                await archive.frame(number, TOKEN)
+
+    asyncio.run(ask())
+    double.close()
+
+    assert [one.path for one in double.asked[-2:]] == ["/frames/8/", "/frames/1/"]
+
+
+def test_a_bucket_that_is_a_folder_has_no_urls(tmp_path: Path) -> None:
+    """Nobody is told where files lie on this machine; the picture itself is to be had."""
+    double = fill(Double().start())
+    variables = {"ARCHIVE_API_URL": double.url, "AWS_BUCKET": f"file://{tmp_path}/pictures"}
+    with running(variables={**variables, "WORKERS": "1"}) as service:
+        refused = [service.get("/2/"), service.get("/2/?image=true")]
+        inline = service.get("/2/?image=inline")
+    double.close()
+
+    assert {(one.status_code, one.json()["reason"]) for one in refused} == {(400, "no_urls")}
+    assert str(tmp_path) not in refused[0].text
+    assert inline.headers["content-type"] == "image/jpeg"
+
+
+def test_who_goes_away_takes_no_place(seaweed: S3Server, tmp_path: Path) -> None:
+    """Frames that nobody waits for any more are not made, however slow the files are."""
+    with frames_service(seaweed, tmp_path) as frames:
+        frames.get("/2/")
+        frames.archive.file_fault, frames.archive.patience = "slow", 1.0
+        host, _, port = frames.url.removeprefix("http://").partition(":")
+        for number in range(30):
+            with socket.create_connection((host, int(port))) as line:
+                line.sendall(f"GET /2/?width={number + 1} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                time.sleep(0.05)  # it is read, and then nobody is there any more
+        frames.archive.file_fault = ""
+        answer = frames.get("/3/")
+
+    assert answer.status_code == 200
+    assert len(frames.archive.fetched) < 20

@@ -222,6 +222,7 @@ def test_who_has_it_already_gets_304(served: Running) -> None:
         "other tag": {"If-None-Match": '"x"', "If-Modified-Since": date},
         "long ago": {"If-Modified-Since": "Mon, 01 Jan 2001 00:00:00 GMT"},
         "no date": {"If-Modified-Since": "yesterday"},
+        "no year": {"If-Modified-Since": "Sun, 06 Nov 99999999999 08:49:37 GMT"},
     }
 
     got = {what: served.get("/thumb/small/a.jpg", **said) for what, said in asked.items()}
@@ -234,6 +235,7 @@ def test_who_has_it_already_gets_304(served: Running) -> None:
         "other tag": 200,
         "long ago": 200,
         "no date": 200,
+        "no year": 200,
     }
     assert (got["tag"].content, got["tag"].headers["etag"]) == (b"", etag)
 
