@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import threading
 from typing import TYPE_CHECKING
 
-import anyio
 import httpx
 import pytest
 
 from shard.service.ending import Ending
-from shard.service.stores import in_thread
 from tests.program import fill
 from tests.service.running import running
 
