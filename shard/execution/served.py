@@ -9,7 +9,7 @@ from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from shard.errors import BucketMissing, ObjectMissing, SettingError, ShardError
+from shard.errors import BucketMissing, KeyRefused, ObjectMissing, SettingError, ShardError
 from shard.execution import resources
 from shard.execution.opening import Opening
 from shard.execution.work import Memory, Work
@@ -18,6 +18,7 @@ from shard.planning import limits
 from shard.planning.collisions import contested
 from shard.planning.inputs import STATE_FOLDER, judge
 from shard.planning.layout import parse_layout
+from shard.planning.reach import next_of_kin
 from shard.storage import open_store
 
 if TYPE_CHECKING:
@@ -174,7 +175,20 @@ class ServedSite:
         """Return the inputs that could share an output key with ``key``, by key; it is one."""
         if not layout.accepts(key):
             raise NotServed("not_found", "the layout knows no original of this key")
+        found = self._near(layout, key)
+        inputs = {k: item for k, item in found.items() if judge(item, self.excluded).accepted}
+        if key not in inputs:
+            raise NotServed("not_found", _why_not(found.get(key), self.excluded))
+        return inputs
+
+    def _near(self, layout: Reversible, key: str) -> dict[str, Item]:
+        """Return the objects that could share an output key with ``key``, by key."""
         reach = layout.reach(key)
+        # To list a folder on disk is to read all of it; a name costs nothing there.
+        if reach.by_name and "://" not in self.recipe.source:
+            found = self._named(layout, key)
+            if key in found:
+                return found
         found = dict(self._listed(layout, reach.prefix))
         told = key in found and found[key].content_type is None
         bare = reach.bare
@@ -182,10 +196,24 @@ class ServedSite:
         if bare is not None and not (told and not judge(replace(found[key], key=bare)).accepted):
             first = itertools.islice(self.source.list(prefix=bare), 1)
             found.update((item.key, item) for item in first if item.key == bare)
-        inputs = {k: item for k, item in found.items() if judge(item, self.excluded).accepted}
-        if key not in inputs:
-            raise NotServed("not_found", _why_not(found.get(key), self.excluded))
-        return inputs
+        return found
+
+    def _named(self, layout: Reversible, key: str) -> dict[str, Item]:
+        found: dict[str, Item] = {}
+        asked, wanted = set[str](), [key]
+        while wanted:
+            name = wanted.pop()
+            if name in asked or not layout.accepts(name):
+                continue
+            asked.add(name)
+            try:
+                item = self.source.stat(name)
+            except KeyRefused:  # too long with what is appended: no file has that name
+                continue
+            if item is not None:
+                found[name] = item
+                wanted.extend(next_of_kin(name))
+        return found
 
     def _listed(self, layout: Reversible, prefix: str) -> Iterator[tuple[str, Item]]:
         for number, item in enumerate(self.source.list(prefix=prefix)):

@@ -18,10 +18,14 @@ _APPENDED = (*formats.DEFAULT_EXTENSIONS, ".")
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """All keys in question begin with ``prefix``, or are ``bare``; the key itself is one."""
+    """All keys in question begin with ``prefix``, or are ``bare``; the key itself is one.
+
+    ``by_name``: they are also found one after the other, from the key on, by ``next_of_kin``.
+    """
 
     prefix: str
     bare: str | None = None
+    by_name: bool = False
 
 
 def of_name(key: str) -> Reach:
@@ -40,8 +44,19 @@ def of_name(key: str) -> Reach:
     while core.endswith(_APPENDED):
         core = core[: core.rindex(".")]
     if core == key:
-        return Reach(key)
-    return Reach(f"{core}.", core if core and not core.endswith("/") else None)
+        return Reach(key, by_name=True)
+    bare = core if core and not core.endswith("/") else None
+    return Reach(f"{core}.", bare, by_name=True)
+
+
+def next_of_kin(key: str) -> tuple[str, ...]:
+    """Return the keys whose outputs could be this one's, where a name is kept or appended to.
+
+    ``s.jpg`` has ``s`` and ``s.jpg.jpg``, ``s.jpg.png``, ...
+    """
+    ends = formats.DEFAULT_EXTENSIONS
+    shorter = (key.removesuffix(end) for end in ends if key.endswith(end))
+    return (*shorter, *(key + end for end in ends))
 
 
 def of_stem(key: str) -> Reach:

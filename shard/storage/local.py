@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,7 +88,7 @@ class LocalStore:
             if error.errno in _MISSING:
                 return None
             self._raise(error, key)
-        return None if os.path.isdir(path) else _item(key, found)  # noqa: PTH112  # as above
+        return _item(key, found) if stat.S_ISREG(found.st_mode) else None
 
     def read(self, key: str, start: int = 0, end: int | None = None) -> bytes:
         """Return the file's bytes; see ``Store.read``."""

@@ -99,17 +99,25 @@ class Walk:
 
     def _names(self, path: str, below: str) -> list[str]:
         """Return a folder's wanted names in key order; folders end in ``/``."""
-        wanted = []
+        wanted, lead = [], self._lead(below)
         with os.scandir(path) as entries:
             for entry in entries:
                 if entry.name.startswith(TEMPORARY_PREFIX):
                     _sweep(entry)
+                    continue
+                if not entry.name.startswith(lead):  # cheap, for most of a large folder
                     continue
                 name = entry.name + "/" if _is_folder(entry) else entry.name
                 if self._wants(below + name):
                     wanted.append(name)
         wanted.sort()
         return wanted
+
+    def _lead(self, below: str) -> str:
+        """Return what all wanted names in this folder begin with."""
+        if not self._prefix.startswith(below):
+            return ""
+        return self._prefix[len(below) :].partition("/")[0]
 
     def _wants(self, key: str) -> bool:
         """Tell whether this file, or anything in this folder (``.../``), can be asked for."""

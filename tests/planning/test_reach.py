@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from shard.model import Rendition
 from shard.planning.layout import parse_layout
+from shard.planning.reach import next_of_kin
 
 if TYPE_CHECKING:
     from shard.planning.layout import Reversible
@@ -48,6 +49,32 @@ def test_who_shares_an_output_is_within_reach(layout: Reversible, pair: list[str
 
     assert within[0]
     assert within[1] or not wanted[0] & wanted[1]
+
+
+@given(st.sampled_from(LAYOUTS), st.sets(keys(), min_size=1, max_size=12))
+def test_kin_are_found_one_after_the_other(layout: Reversible, existing: set[str]) -> None:
+    """Where names are enough: from any key all are met that share an output, also by way of others.
+
+    Whoever is met is there.
+    """
+    accepted = {key for key in existing if layout.accepts(key)}
+    for key in accepted:
+        if not layout.reach(key).by_name:
+            continue
+        met, wanted = set[str](), [key]
+        while wanted:
+            one = wanted.pop()
+            if one in accepted - met:
+                met.add(one)
+                wanted.extend(next_of_kin(one))
+        outputs = [{c for r in layout.renditions for c in layout.candidates(k, r)} for k in met]
+        others = accepted - met
+
+        assert not any(
+            one & {c for r in layout.renditions for c in layout.candidates(other, r)}
+            for one in outputs
+            for other in others
+        )
 
 
 @pytest.mark.parametrize(
