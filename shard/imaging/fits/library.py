@@ -13,6 +13,9 @@ from shard.errors import ImageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_MOST = 999
+"""Axes, or columns of a table, that a header may tell (FITS standard 4.0, sections 4.4.1, 7.2)."""
+
 
 @lru_cache(maxsize=1)
 def fits() -> Any:
@@ -21,7 +24,28 @@ def fits() -> Any:
         from astropy.io import fits as module
     except ImportError as error:
         raise ImageError("missing_extra", "FITS needs `pip install 'shard[fits]'`") from error
+    _guard(module)
     return module
+
+
+def _guard(module: Any) -> None:
+    """Have astropy take an HDU with too many axes or columns for one that is damaged.
+
+    It would count to whatever number the header says, for hours and in gigabytes. A kind of HDU
+    that fails to recognise a header makes the HDU a corrupted one; astropy asks the kinds in
+    reversed order of depth and name, so that this one is the first.
+    """
+
+    class _WithoutEnd(module.hdu.base._ValidHDU):  # type: ignore[misc]  # noqa: SLF001 - see above
+        @classmethod
+        def match_header(cls, header: Any) -> bool:
+            for name in ("NAXIS", "ZNAXIS", "TFIELDS"):
+                number = header.get(name, 0)
+                if not isinstance(number, int) or not 0 <= number <= _MOST:
+                    raise ValueError(name)
+            return False
+
+    module.register_hdu(_WithoutEnd)
 
 
 @lru_cache

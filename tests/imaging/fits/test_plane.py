@@ -325,3 +325,23 @@ def test_a_header_that_makes_no_sense_is_told_in_a_sentence(
         read(raw(bytes(900), **cards))
 
     assert refused.value.reason == "corrupt"
+
+
+@pytest.mark.parametrize("place", ["primary", "extension", "compressed", "table"])
+def test_axes_without_end_are_not_counted(place: str) -> None:
+    """A header that tells a hundred thousand axes or columns is a damaged one, and passed over."""
+    table = fits.BinTableHDU.from_columns([fits.Column("a", "E", array=np.zeros(3))])
+    hdu, name = {
+        "primary": (_image(np.zeros((30, 40))), "NAXIS"),
+        "extension": (_image(np.zeros((30, 40))), "NAXIS"),
+        "compressed": (fits.CompImageHDU(np.zeros((30, 40), np.int16)), "ZNAXIS"),
+        "table": (table, "TFIELDS"),
+    }[place]
+    file = frame(np.zeros((30, 40))) if place == "primary" else written(fits.PrimaryHDU(), hdu)
+    cards = [file[at : at + 80] for at in range(0, len(file), 80)]
+    at = max(number for number, card in enumerate(cards) if card[:8] == f"{name:8}".encode())
+    cards[at] = f"{name:8}= {100_000:>20}".ljust(80).encode()
+    with pytest.raises(ImageError, match="of no known kind") as refused:
+        read(b"".join(cards))
+
+    assert refused.value.reason == "not_an_image"
