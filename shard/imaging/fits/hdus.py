@@ -182,7 +182,7 @@ def _kind(hdu: Any) -> str:
         return f"{name}ASCII table"
     shape = getattr(hdu, "shape", None)
     if shape is None:
-        return f"{name}of no known kind"
+        return f"{name}damaged, or of no known kind"
     return f"{name}without data" if not shape else f"{name}{'x'.join(map(str, shape[::-1]))} values"
 
 

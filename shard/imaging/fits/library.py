@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _MOST = 999
 """Axes, or columns of a table, that a header may tell (FITS standard 4.0, sections 4.4.1, 7.2)."""
+_LARGEST = 1 << 62
+"""Pixels on an axis, or bytes after a table: as far as files can be sought in."""
 
 
 @lru_cache(maxsize=1)
@@ -29,23 +31,33 @@ def fits() -> Any:
 
 
 def _guard(module: Any) -> None:
-    """Have astropy take an HDU with too many axes or columns for one that is damaged.
+    """Have astropy take an HDU whose sizes are no sizes for one that is damaged.
 
-    It would count to whatever number the header says, for hours and in gigabytes. A kind of HDU
-    that fails to recognise a header makes the HDU a corrupted one; astropy asks the kinds in
-    reversed order of depth and name, so that this one is the first.
+    It would count to whatever number of axes the header says, or repeat a text two thousand million
+    times: for hours, in gigabytes. A kind of HDU that fails to recognise a header makes the HDU a
+    corrupted one; astropy asks the kinds in reversed order of depth and name: this one first.
     """
 
     class _WithoutEnd(module.hdu.base._ValidHDU):  # type: ignore[misc]  # noqa: SLF001 - see above
         @classmethod
         def match_header(cls, header: Any) -> bool:
             for name in ("NAXIS", "ZNAXIS", "TFIELDS"):
-                number = header.get(name, 0)
-                if not isinstance(number, int) or not 0 <= number <= _MOST:
-                    raise ValueError(name)
+                _check(header, name, _MOST)
+            for name in ("NAXIS", "ZNAXIS"):
+                for axis in range(1, header.get(name, 0) + 1):
+                    _check(header, f"{name}{axis}", _LARGEST)
+            for name in ("PCOUNT", "GCOUNT"):
+                _check(header, name, _LARGEST)
             return False
 
     module.register_hdu(_WithoutEnd)
+
+
+def _check(header: Any, name: str, most: int) -> None:
+    """Raise ``ValueError`` for what is there and no number from 0 to ``most``."""
+    number = header.get(name, 0)
+    if not isinstance(number, int) or not 0 <= number <= most:
+        raise ValueError(name)
 
 
 @lru_cache

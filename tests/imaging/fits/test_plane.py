@@ -327,6 +327,16 @@ def test_a_header_that_makes_no_sense_is_told_in_a_sentence(
     assert refused.value.reason == "corrupt"
 
 
+@pytest.mark.parametrize("side", ["'abc'", -30, 1.5])
+def test_a_side_that_is_no_number_makes_a_damaged_image(side: object) -> None:
+    """Nothing is multiplied by it."""
+    cards = {"BITPIX": 8, "NAXIS": 2, "NAXIS1": 30, "NAXIS2": side}
+    with pytest.raises(ImageError, match="of no known kind") as refused:
+        read(raw(bytes(900), **cards))
+
+    assert refused.value.reason == "not_an_image"
+
+
 @pytest.mark.parametrize("place", ["primary", "extension", "compressed", "table"])
 def test_axes_without_end_are_not_counted(place: str) -> None:
     """A header that tells a hundred thousand axes or columns is a damaged one, and passed over."""
