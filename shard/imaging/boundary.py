@@ -30,6 +30,7 @@ _SIGNS_OF_A_VARIANT = (
     "not implemented",
     "samples out of range",
     "unknown compression",
+    "unrecognized compression",
 )
 _DISK_FULL = ("no space left", "disk quota exceeded")
 _LONGEST = 200
@@ -53,7 +54,9 @@ def only_image_errors(name: str, *, complete: bool) -> Iterator[None]:
         ) from error
     except Exception as error:
         text = " ".join(str(error).split())[:_LONGEST] or type(error).__name__
-        reason = _reason(text.lower(), complete=complete)
+        # Python's "'<' not supported between ..." is about a header, not about a variant.
+        signs = "" if isinstance(error, TypeError) else text.lower()
+        reason = _reason(signs, complete=complete)
         raise ImageError(reason, f"the {name} decoder says: {text}") from error
 
 

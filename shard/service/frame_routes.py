@@ -111,6 +111,7 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
             (403, "the archive refuses these credentials"),
             (404, "the archive shows no such frame, or no frames of all three colours"),
             (413, "the frame is over a limit"),
+            (415, "the frame's file is compressed in a way that is not known here"),
             (422, "the frame's file cannot be read"),
             (429, "too much is waiting"),
             (502, "the archive, its file server or the bucket failed"),
