@@ -32,6 +32,9 @@ class SingleFlight(Generic[T]):
     def __len__(self) -> int:
         return len(self._flights)
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._flights
+
     async def share(self, key: Hashable, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Return what ``make`` returns, or what the one under way for ``key`` will; or raise so."""
         flight = self._flights.get(key)

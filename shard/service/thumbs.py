@@ -9,7 +9,7 @@ import random
 import time
 from dataclasses import dataclass, replace
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from shard.errors import ObjectMissing, ShardError, StorageError
 from shard.model import Status
@@ -74,6 +74,7 @@ class Thumbs:
         self._flights = SingleFlight[tuple[Picture, str]]()
         is_remote = any(site.is_remote for site in sites.values())
         self._threads = Threads(_THREADS if is_remote else _LOCAL_THREADS, "store")
+        self._checks = set[asyncio.Task[Any]]()
 
     def close(self) -> None:
         """Let the threads go."""
@@ -105,11 +106,27 @@ class Thumbs:
         now, place = time.monotonic(), wish.place
         picture = self._shelf.get(place)
         if picture is not None and now - picture.checked < self._settings.fresh:
+            if now - picture.checked > self._settings.fresh / 2:
+                self._check_ahead(wish)
             return picture, "memory"
         failure = self._failures.get(place, now)
         if failure is not None and now - failure.checked < self._settings.fresh:
             raise failure.refusal
         return None
+
+    def _check_ahead(self, wish: Wish) -> None:
+        """Ask the store beside the answer, so that of what is often asked for no answer waits."""
+        if wish.place in self._flights:
+            return
+        flight = self._flights.share(wish.place, functools.partial(self._bring, wish))
+        check = asyncio.create_task(flight)
+        self._checks.add(check)
+        check.add_done_callback(self._checked_ahead)
+
+    def _checked_ahead(self, check: asyncio.Task[Any]) -> None:
+        self._checks.discard(check)
+        if not check.cancelled():
+            check.exception()  # looked at: who asks next finds it out, and is told
 
     async def _bring(self, wish: Wish) -> tuple[Picture, str]:
         """Bring a picture from the store, or have it made; what fails lastingly is remembered."""
@@ -191,7 +208,7 @@ class Thumbs:
 
     def _checked(self, now: float) -> float:
         """Return ``now``, or a little earlier: what was made together is not checked together."""
-        return now - random.uniform(0, self._settings.fresh / 2)  # noqa: S311 - no secret
+        return now - random.uniform(0, self._settings.fresh / 4)  # noqa: S311 - no secret
 
     async def _make(self, wish: Wish, seen: Seen) -> Outcome:
         """Have a rendition made, after those images that could have its output key first."""
