@@ -92,8 +92,11 @@ class _Console(logging.StreamHandler[Any]):
 class Voice:
     """How a command speaks: text for people or JSON for a cloud's logs."""
 
-    def __init__(self, env: Mapping[str, str]) -> None:
-        """Set up logging. Raises ``SettingError`` for LOG_FORMAT or LOG_LEVEL."""
+    def __init__(self, env: Mapping[str, str], service: str | None = None) -> None:
+        """Set up logging. Raises ``SettingError`` for LOG_FORMAT or LOG_LEVEL.
+
+        JSON lines are labelled with the task that speaks, or with the ``service``.
+        """
         self._env = env
         self._format = env.get("LOG_FORMAT") or "text"
         level = env.get("LOG_LEVEL") or "info"
@@ -107,7 +110,7 @@ class Voice:
             raise SettingError("LOG_LEVEL", level, ", ".join(_LEVELS))
         _log.setLevel(_LEVELS[level.lower()])
         if self._format == "json":
-            handler.setFormatter(_Json(_labels(env)))
+            handler.setFormatter(_Json({"service": service} if service else _labels(env)))
 
     def adopt(self, name: str) -> None:
         """Let a library's warnings speak in this voice too, as everything does in a debug log."""

@@ -44,6 +44,7 @@ _OF_RUNS = frozenset(
 """Variables of the batch that mean nothing here, or are this command's arguments."""
 _SECRETS = frozenset({"EVENTS_TOKEN", "SIGNING_KEY"})
 """Variables without a flag: all processes of a machine see each other's flags."""
+_SERVICE = "serve"
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -60,7 +61,7 @@ def command(source: str | None, output: str | None, **flags: str | bool | None) 
     """
     with sentences():
         env = environment({**flags, "input_folder": source, "output_folder": output})
-        voice = Voice(env)
+        voice = Voice(env, _SERVICE)
         settings = ServiceSettings.parse(env)
         _look_for_extra()
         from shard.service.listening import bind
@@ -118,7 +119,7 @@ def _several(settings: ServiceSettings, env: Mapping[str, str], listener: socket
 def _process(env: Mapping[str, str], listener: socket.socket, folder: Path) -> None:
     """Be one server process."""
     with sentences():
-        Voice(env).adopt("uvicorn.error")
+        Voice(env, _SERVICE).adopt("uvicorn.error")
         from shard.service.server import run
 
         run(ServiceSettings.parse(env), listener, folder)

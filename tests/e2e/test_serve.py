@@ -186,6 +186,7 @@ def test_the_log_is_json_where_asked(places: list[str]) -> None:
 
     started, told = (json.loads(line) for line in service.lines)
     assert started["message"].startswith("serving at ")
+    assert told["logging.googleapis.com/labels"] == {"service": "serve"}
     facts = ("method", "route", "path", "status", "bytes", "request_id")
     assert [told[name] for name in facts] == [
         "GET",
