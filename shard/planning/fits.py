@@ -111,7 +111,8 @@ def _yes(text: str) -> bool:
 def _hdu(text: str) -> int | str:
     if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
         return int(text)
-    if not re.fullmatch(r"[!-~ ]{1,68}", text):
+    is_name = re.fullmatch(r"[!-~ ]{1,68}", text) and not re.fullmatch(r"[-+]?[0-9.]+", text)
+    if not is_name:
         raise _Refused("a number from 0, or an EXTNAME as SCI, or SCI:2 for its EXTVER")
     return text.upper()
 

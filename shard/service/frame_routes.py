@@ -180,7 +180,7 @@ without = APIRouter(tags=["frames"])
 @without.get("/{frame}/", include_in_schema=False)
 async def not_configured(frame: str) -> Response:
     """Say what is not set."""
-    said = "frames are not served here: ARCHIVE_API_URL and AWS_BUCKET are not set"
+    said = "frames are not served here: ARCHIVE_API_URL is not set"
     raise Refusal(404, "not_configured", f"nothing is at /{frame}/; {said}")
 
 

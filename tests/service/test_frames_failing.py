@@ -20,9 +20,12 @@ from tests.service.archive_double import TOKEN, fill
 from tests.service.archive_double import Archive as Double
 from tests.service.frames_service import frames_service
 from tests.service.running import running
+from tests.service.service_client import service
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import httpx
 
     from tests.servers import S3Server
 
@@ -118,6 +121,19 @@ def test_wrong_settings_end_the_start(tmp_path: Path, variables: dict[str, str],
     assert ended.returncode == 2
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_without_an_archive_the_variable_is_named(tmp_path: Path) -> None:
+    """A frame is asked of a service of thumbnails alone: 404, and what to set."""
+
+    async def asked() -> httpx.Response:
+        async with service(tmp_path, {"AWS_BUCKET": "pictures"}) as client:
+            return await client.get("/2/")
+
+    answer = asyncio.run(asked())
+
+    assert (answer.status_code, answer.json()["reason"]) == (404, "not_configured")
+    assert answer.json()["message"].endswith("ARCHIVE_API_URL is not set")
 
 
 def test_answers_of_the_archive_are_kept_for_the_same_credentials_only() -> None:
