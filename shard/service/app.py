@@ -43,6 +43,7 @@ PARTS = (
     first_look.PART,
     workers.PART,
     thumb_route.PART,
+    thumb_route.WITHOUT,
     frame_routes.PART,
     frame_routes.WITHOUT,
 )

@@ -27,9 +27,11 @@ async def while_wanted(receive: Receive, making: Coroutine[Any, Any, T]) -> T:
         await asyncio.wait((made, gone), return_when=asyncio.FIRST_COMPLETED)
         if made.done():
             return made.result()
+        gone.result()  # a body over the limit is the caller's to hear of
         raise Refusal(499, "client_gone", "the client did not wait for the answer")
     finally:
-        gone.cancel()
+        if not gone.cancel() and not gone.cancelled():
+            gone.exception()  # looked at: the answer was there before
         made.cancel()
 
 

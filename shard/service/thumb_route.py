@@ -13,7 +13,7 @@ from starlette.requests import Request  # noqa: TC002 - FastAPI reads annotation
 from starlette.responses import Response
 
 from shard.service.part import Part
-from shard.service.refusal import ErrorBody
+from shard.service.refusal import ErrorBody, Refusal
 from shard.service.thumbs import Thumbs
 from shard.service.workers import SIGNED
 
@@ -100,3 +100,15 @@ async def _opened(app: FastAPI) -> AsyncIterator[None]:
 
 
 PART = Part(router, _opened, lambda settings: bool(settings.sources))
+
+without = APIRouter()
+
+
+@without.get("/thumb/{path:path}", include_in_schema=False)
+async def not_configured(path: str) -> Response:
+    """Say what is not set."""
+    said = "thumbnails are not served here: neither INPUT_FOLDER nor THUMB_SOURCES is set"
+    raise Refusal(404, "not_configured", f"nothing is at /thumb/{path}; {said}")
+
+
+WITHOUT = Part(without, wanted=lambda settings: not settings.sources)

@@ -206,11 +206,14 @@ def test_a_bucket_that_is_a_folder_has_no_urls(tmp_path: Path) -> None:
     with running(variables={**variables, "WORKERS": "1"}) as service:
         refused = [service.get("/2/"), service.get("/2/?image=true")]
         inline = service.get("/2/?image=inline")
+        thumb = service.get("/thumb/small/a.jpg")
     double.close()
 
     assert {(one.status_code, one.json()["reason"]) for one in refused} == {(400, "no_urls")}
     assert str(tmp_path) not in refused[0].text
     assert inline.headers["content-type"] == "image/jpeg"
+    assert (thumb.status_code, thumb.json()["reason"]) == (404, "not_configured")
+    assert "INPUT_FOLDER" in thumb.json()["message"]
 
 
 def test_who_goes_away_takes_no_place(seaweed: S3Server, tmp_path: Path) -> None:

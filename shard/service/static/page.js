@@ -63,4 +63,7 @@ for (const form of document.querySelectorAll("form[data-kind]")) {
   });
 }
 const asked = stage && stage.querySelector("img");
-if (asked) show(asked.getAttribute("src"));
+if (asked) {
+  show(asked.getAttribute("src"));
+  result.scrollIntoView({ block: "nearest" }); // on a phone it lies below the forms
+}
