@@ -42,6 +42,7 @@ class Protocol(HttpToolsProtocol):
     _head_bytes = 0
     _head_is_open = False
     _patience: asyncio.TimerHandle | None = None
+    _unread: int | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Expect the first request soon."""
@@ -65,7 +66,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin to count and to wait."""
-        self._head_is_open, self._head_bytes = True, 0
+        self._head_is_open, self._head_bytes, self._unread = True, 0, None
         if self._patience is None:
             self._patience = self.loop.call_later(_HEAD_SECONDS, self._out_of_patience)
         super().on_message_begin()
@@ -80,6 +81,22 @@ class Protocol(HttpToolsProtocol):
         self._head_is_open = False
         self._forget_patience()
         super().on_headers_complete()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close what is idle; at once where its client takes nothing of what it asked for.
+
+        One that is slow, but takes some of it in each KEEP_ALIVE seconds, keeps its time.
+        """
+        unread = self.transport.get_write_buffer_size()
+        if not unread:
+            super().timeout_keep_alive_handler()
+        elif self._unread is not None and unread >= self._unread:
+            self.transport.abort()  # to close would wait until all of it has gone
+        else:
+            self._unread = unread
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def send_400_response(self, msg: str) -> None:
         """Answer what cannot be read."""

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import time
 from typing import TYPE_CHECKING
 
 import psutil
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.server import ServerState
 
+from shard.service.protocol import Protocol
 from tests.service.running import running
 
 if TYPE_CHECKING:
@@ -67,3 +73,46 @@ def test_another_protocol_is_answered_in_this_one(tmp_path: Path) -> None:
 
     assert answer.status_code == 200
     assert "pip install" not in service.log
+
+
+class _Transport(asyncio.Transport):
+    """Holds what nobody reads; notes how it ended."""
+
+    def __init__(self, unread: list[int]) -> None:
+        super().__init__()
+        self.unread, self.ended, self.is_over = unread, "", asyncio.Event()
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread.pop(0)
+
+    def is_closing(self) -> bool:
+        return bool(self.ended)
+
+    def close(self) -> None:
+        self.ended = "closed"
+        self.is_over.set()
+
+    def abort(self) -> None:
+        self.ended = "aborted"
+        self.is_over.set()
+
+
+@pytest.mark.parametrize(
+    ("unread", "ended"),
+    [([0], "closed"), ([9, 9], "aborted"), ([9, 5, 5], "aborted"), ([9, 5, 0], "closed")],
+)
+def test_who_reads_nothing_is_let_go(unread: list[int], ended: str) -> None:
+    """One who reads slowly is waited for."""
+
+    async def idle() -> str:
+        config = uvicorn.Config(FastAPI(), timeout_keep_alive=0, lifespan="off", log_config=None)
+        config.load()
+        protocol = Protocol(config, ServerState(), {})
+        transport = _Transport(unread)
+        protocol.connection_made(transport)
+        protocol.timeout_keep_alive_handler()
+        await transport.is_over.wait()
+        return transport.ended
+
+    assert asyncio.run(idle()) == ended
+    assert not unread
