@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import random
 import time
 from dataclasses import dataclass, replace
 from email.utils import format_datetime
@@ -177,7 +176,7 @@ class Thumbs:
             message = f"{seen.winner!r} has the same output key and comes first"
             raise Refusal(409, "collision", message)
         if kept is not None and kept.source == fingerprint and _has(seen.existing, kept.output):
-            kept.checked = self._checked(now)
+            kept.checked = self._checked(now, kept.etag)
             return seen, kept
         if not seen.contested:
             decision = freshness.decide(seen.item, seen.existing)
@@ -204,11 +203,12 @@ class Thumbs:
             said["last-modified"] = format_datetime(modified.replace(microsecond=0), usegmt=True)
         headers = [(name.encode(), value.encode("latin-1")) for name, value in said.items()]
         facts = (data, etag, headers, modified, source.fingerprint, item)
-        return Picture(*facts, self._checked(time.monotonic()))
+        return Picture(*facts, self._checked(time.monotonic(), etag))
 
-    def _checked(self, now: float) -> float:
+    def _checked(self, now: float, etag: str) -> float:
         """Return ``now``, or a little earlier: what was made together is not checked together."""
-        return now - random.uniform(0, self._settings.fresh / 4)  # noqa: S311 - no secret
+        spread = int(etag.strip('"')[:8], 16) / 0xFFFFFFFF
+        return now - spread * self._settings.fresh / 4
 
     async def _make(self, wish: Wish, seen: Seen) -> Outcome:
         """Have a rendition made, after those images that could have its output key first."""
