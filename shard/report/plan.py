@@ -173,7 +173,7 @@ def _failures(plan: Plan) -> str:
         keys = sample.failed_keys.get(reason, [])
         more = ", ..." if count > len(keys) else ""
         said += f"\n    {reason}, {words.number(count)} of the sample: "
-        said += ", ".join(map(repr, keys)) + more
+        said += ", ".join(map(repr, sorted(keys))) + more
     return said
 
 

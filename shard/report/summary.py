@@ -101,7 +101,7 @@ def _counts(totals: Totals, seconds: float, noun: str = "thumbnail") -> Iterator
     for reason, count in totals.failed_images.most_common():
         keys = totals.failed_keys.get(reason, [])
         more = ", ..." if count > len(keys) else ""
-        named = ", ".join(map(repr, keys)) + more
+        named = ", ".join(map(repr, sorted(keys))) + more
         yield f"    {reason}, {words.plural(count, 'image')}: {named}"
     if stages := stage_shares(totals):
         yield _row("time in", stages)

@@ -79,7 +79,6 @@ def test_a_lasting_fault_is_logged_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The log tells when a part goes and when it comes back, not each time it is asked."""
-    monkeypatch.setattr(logging.getLogger("shard"), "propagate", True)
     monkeypatch.setattr(readiness, "_KEPT_SECONDS", -1.0)
     monkeypatch.setattr(readiness, "_UNREADY_SECONDS", -1.0)
     caplog.set_level(logging.INFO, "shard")
