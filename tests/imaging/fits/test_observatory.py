@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy
 import numpy as np
@@ -14,6 +14,9 @@ from fits2image import scaling
 from PIL import Image
 
 from tests.imaging.fits.frames import drawn, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ASTROPY, REPROJECT = (Path(module.__path__[0]) for module in (astropy, reproject))
 COMPRESSED = ASTROPY / "io/fits/hdu/compressed/tests/data"
@@ -32,9 +35,11 @@ REAL = {
 
 
 @pytest.fixture(autouse=True)
-def _quiet() -> None:
+def _quiet() -> Iterator[None]:
     """Keep the oracle's warnings out of the tests' output."""
     logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
 
 
 def _theirs(path: Path, **options: Any) -> Any:

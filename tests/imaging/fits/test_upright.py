@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from math import cos, radians, sin
 
@@ -40,7 +39,6 @@ def test_frames_are_turned_as_the_observatory_turns_them(angle: float, mirrored:
     if abs(angle % 90 - 45) < 0.01:
         return
     header = _cd(angle, mirrored=mirrored)
-    logging.disable()
     wanted = theirs.apply_orientation(PICTURE, theirs.orientation_transform(header))
     ours = turned(PICTURE, turned_by(header, AUTO))
 
