@@ -166,8 +166,8 @@ def test_recent_thumbnails_are_few_and_public() -> None:
     """The newest 24 are kept, without those that a signature opens."""
     recent = Recent()
     for number in range(30):
-        scope = {"raw_path": b"/root/thumb/s/%d.jpg" % number, "query_string": b""}
-        recent.note("/thumb/{rendition}/{key}", {**scope, "root_path": "/root"})
+        scope = {"raw_path": b"/pictures/thumb/s/%d.jpg" % number, "query_string": b""}
+        recent.note("/thumb/{rendition}/{key}", {**scope, "root_path": "/pictures"})
     signed = {"raw_path": b"/thumb/s/secret.jpg", "query_string": b"signature=x"}
     recent.note("/thumb/{rendition}/{key}", signed)
     recent.note("/healthz", {"raw_path": b"/healthz", "query_string": b""})
