@@ -28,6 +28,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from shard.errors import SettingError
+from shard.planning.options import Refused, choice, yes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,10 +68,6 @@ class FitsOptions:
 DEFAULT: Final = FitsOptions()
 
 
-class _Refused(Exception):
-    """A value is not accepted; the message says what is."""
-
-
 def _number(accepted: str, fits: Callable[[float], bool]) -> Callable[[str], float]:
     def read(text: str) -> float:
         try:
@@ -78,7 +75,7 @@ def _number(accepted: str, fits: Callable[[float], bool]) -> Callable[[str], flo
         except ValueError:
             value = math.nan
         if not math.isfinite(value) or not fits(value):
-            raise _Refused(accepted)
+            raise Refused(accepted)
         return value
 
     return read
@@ -87,25 +84,10 @@ def _number(accepted: str, fits: Callable[[float], bool]) -> Callable[[str], flo
 def _whole(least: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or int(text) < least:
-            raise _Refused(f"a whole number from {least}")
+            raise Refused(f"a whole number from {least}")
         return int(text)
 
     return read
-
-
-def _choice(*accepted: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in accepted:
-            raise _Refused(", ".join(accepted))
-        return text
-
-    return read
-
-
-def _yes(text: str) -> bool:
-    if text not in {"yes", "no"}:
-        raise _Refused("yes, no")
-    return text == "yes"
 
 
 def _hdu(text: str) -> int | str:
@@ -113,7 +95,7 @@ def _hdu(text: str) -> int | str:
         return int(text)
     is_name = re.fullmatch(r"[!-~ ]{1,68}", text) and not re.fullmatch(r"[-+]?[0-9.]+", text)
     if not is_name:
-        raise _Refused("a number from 0, or an EXTNAME as SCI, or SCI:2 for its EXTVER")
+        raise Refused("a number from 0, or an EXTNAME as SCI, or SCI:2 for its EXTVER")
     return text.upper()
 
 
@@ -121,16 +103,16 @@ _ANY: Final = _number("a number, as 0, -12.5 or 1e4", lambda _: True)
 _OPTIONS: Final[dict[str, Callable[[str], Any]]] = {
     "hdu": _hdu,
     "plane": _whole(1),
-    "mosaic": _yes,
-    "stretch": _choice(*STRETCHES),
+    "mosaic": yes,
+    "stretch": choice(*STRETCHES),
     "zmin": _ANY,
     "zmax": _ANY,
     "contrast": _number("a number above 0, as 0.1", lambda value: value > 0),
     "gamma": _number("a number from 0.1 to 10", lambda value: 0.1 <= value <= 10),  # noqa: PLR2004 - beyond them there is only black or white
-    "filter": _choice(*FILTERS),
-    "median": _yes,
+    "filter": choice(*FILTERS),
+    "median": yes,
     "percentile": _number("a number above 0, to 100", lambda value: 0 < value <= _WHOLE),
-    "flip": _choice(*FLIPS),
+    "flip": choice(*FLIPS),
 }
 
 
@@ -150,7 +132,7 @@ def parse_fits(text: str, variable: str = "FITS") -> FitsOptions:
             raise SettingError(variable, piece, f"{name} at most once")
         try:
             read[name] = _OPTIONS[name](value)
-        except _Refused as refused:
+        except Refused as refused:
             raise SettingError(variable, piece, f"{name}= with {refused}") from None
     options = FitsOptions(**read)
     if options.zmin is not None and options.zmax is not None and options.zmin >= options.zmax:

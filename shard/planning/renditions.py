@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shard.errors import SettingError
 from shard.model import Fit, Format, Rendition
+from shard.planning.options import Refused, choice, yes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,64 +26,45 @@ _FORMATS: Final = tuple(fmt.value for fmt in Format if fmt is not Format.GIF)
 _OTHERWISE: Final = tuple(name for name in _FORMATS if name != Format.KEEP)
 
 
-class _Refused(Exception):
-    """A piece of the text is not accepted; the message says what is."""
-
-
-def _choice(*accepted: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in accepted:
-            raise _Refused(", ".join(accepted))
-        return text
-
-    return read
-
-
 def _quality(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,3}", text, re.ASCII) or not 1 <= int(text) <= 100:  # noqa: PLR2004 - the scale's end
-        raise _Refused("a whole number from 1 to 100")
+        raise Refused("a whole number from 1 to 100")
     return int(text)
 
 
 def _background(text: str) -> str:
     if not re.fullmatch(r"#[0-9A-Fa-f]{6}", text):
-        raise _Refused("#rrggbb, six hexadecimal digits")
+        raise Refused("#rrggbb, six hexadecimal digits")
     return text.lower()
 
 
 def _sharpen(text: str) -> float:
     if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,3})?", text, re.ASCII) or float(text) > 10:  # noqa: PLR2004 - beyond it there is only noise
-        raise _Refused("a number from 0 (off) to 10, as 0.5")
+        raise Refused("a number from 0 (off) to 10, as 0.5")
     return float(text)
-
-
-def _yes(text: str) -> bool:
-    if text not in {"yes", "no"}:
-        raise _Refused("yes, no")
-    return text == "yes"
 
 
 def _kept(text: str) -> frozenset[str]:
     kept = text.split("+")
     if not set(kept) <= {"icc", "exif"} or len(set(kept)) != len(kept):
-        raise _Refused("icc, exif, icc+exif")
+        raise Refused("icc, exif, icc+exif")
     return frozenset(kept)
 
 
 _OPTIONS: Final[dict[str, Callable[[str], Any]]] = {
-    "fit": lambda text: Fit(_choice(*Fit)(text)),
-    "format": lambda text: Format(_choice(*_FORMATS)(text)),
+    "fit": lambda text: Fit(choice(*Fit)(text)),
+    "format": lambda text: Format(choice(*_FORMATS)(text)),
     "quality": _quality,
     "background": _background,
-    "gravity": _choice(*_GRAVITIES),
-    "enlarge": _yes,
+    "gravity": choice(*_GRAVITIES),
+    "enlarge": yes,
     "sharpen": _sharpen,
-    "lossless": _yes,
-    "progressive": _yes,
-    "animate": _yes,
+    "lossless": yes,
+    "progressive": yes,
+    "animate": yes,
     "keep": _kept,
-    "placeholder": _choice("thumbhash", "blurhash"),
-    "otherwise": lambda text: Format(_choice(*_OTHERWISE)(text)),
+    "placeholder": choice("thumbhash", "blurhash"),
+    "otherwise": lambda text: Format(choice(*_OTHERWISE)(text)),
 }
 
 
@@ -159,7 +141,7 @@ def _options(options: Iterable[str], variable: str) -> dict[str, Any]:
             raise SettingError(variable, option, f"{name} at most once in each rendition")
         try:
             read[name] = _OPTIONS[name](value)
-        except _Refused as refused:
+        except Refused as refused:
             raise SettingError(variable, option, f"{name}= with {refused}") from None
     return read
 
