@@ -28,7 +28,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from shard.errors import SettingError
-from shard.planning.options import Refused, choice, yes
+from shard.planning.options import Refused, choice, read_options, yes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,19 +122,9 @@ def parse_fits(text: str, variable: str = "FITS") -> FitsOptions:
     Spaces around a piece do not count; ``""`` is all defaults. Raises ``SettingError`` that names
     the offending piece.
     """
-    read: dict[str, Any] = {}
-    for piece in (part.strip() for part in text.split(",") if text.strip()):
-        name, equals, value = (part.strip() for part in piece.partition("="))
-        if not equals or name not in _OPTIONS:
-            accepted = f"option=value, separated by ',', with one of {', '.join(_OPTIONS)}"
-            raise SettingError(variable, piece, accepted)
-        if name in read:
-            raise SettingError(variable, piece, f"{name} at most once")
-        try:
-            read[name] = _OPTIONS[name](value)
-        except Refused as refused:
-            raise SettingError(variable, piece, f"{name}= with {refused}") from None
-    options = FitsOptions(**read)
+    pieces = [part.strip() for part in text.split(",") if text.strip()]
+    accepted = f"option=value, separated by ',', with one of {', '.join(_OPTIONS)}"
+    options = FitsOptions(**read_options(pieces, _OPTIONS, variable, accepted, "at most once"))
     if options.zmin is not None and options.zmax is not None and options.zmin >= options.zmax:
         raise SettingError(variable, text, "zmin less than zmax")
     if options.mosaic and options.hdu is not None:

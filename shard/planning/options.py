@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from shard.errors import SettingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
+
+    Readers = Mapping[str, Callable[[str], Any]]
 
 
 class Refused(Exception):
@@ -28,3 +32,25 @@ def yes(text: str) -> bool:
     if text not in {"yes", "no"}:
         raise Refused("yes, no")
     return text == "yes"
+
+
+def read_options(
+    pieces: Iterable[str], readers: Readers, variable: str, accepted: str, once: str
+) -> dict[str, Any]:
+    """Read each ``option=value`` by its reader; spaces around a part do not count.
+
+    Raises ``SettingError`` that names the piece: no option of ``readers`` (the form that is
+    ``accepted``), one that is there twice (``once``), or a value that its reader refuses.
+    """
+    read: dict[str, Any] = {}
+    for piece in pieces:
+        name, equals, value = (part.strip() for part in piece.partition("="))
+        if not equals or name not in readers:
+            raise SettingError(variable, piece, accepted)
+        if name in read:
+            raise SettingError(variable, piece, f"{name} {once}")
+        try:
+            read[name] = readers[name](value)
+        except Refused as refused:
+            raise SettingError(variable, piece, f"{name}= with {refused}") from None
+    return read

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shard.errors import SettingError
 from shard.model import Fit, Format, Rendition
-from shard.planning.options import Refused, choice, yes
+from shard.planning.options import Refused, choice, read_options, yes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -131,19 +131,8 @@ def _rendition(piece: str, variable: str) -> Rendition:
 
 
 def _options(options: Iterable[str], variable: str) -> dict[str, Any]:
-    read: dict[str, Any] = {}
-    for option in options:
-        name, equals, value = (part.strip() for part in option.partition("="))
-        if not equals or name not in _OPTIONS:
-            accepted = f"option=value with one of {', '.join(_OPTIONS)}; ';' between renditions"
-            raise SettingError(variable, option, accepted)
-        if name in read:
-            raise SettingError(variable, option, f"{name} at most once in each rendition")
-        try:
-            read[name] = _OPTIONS[name](value)
-        except Refused as refused:
-            raise SettingError(variable, option, f"{name}= with {refused}") from None
-    return read
+    accepted = f"option=value with one of {', '.join(_OPTIONS)}; ';' between renditions"
+    return read_options(options, _OPTIONS, variable, accepted, "at most once in each rendition")
 
 
 def _size(text: str, variable: str) -> tuple[int, int]:
